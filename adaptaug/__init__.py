@@ -1,0 +1,1 @@
+"""AdaptAug: learn when and how strongly to augment."""

@@ -1,0 +1,79 @@
+"""What augmentation costs: measured once, then read from a table, so that a seed replays."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import torch
+
+from adaptaug.data import load, split
+from adaptaug.observation import Observer, Situation
+from adaptaug.ops import OpSpace
+from adaptaug.randomness import one_thread
+from adaptaug.task import Task
+from adaptaug.training import ChildRun
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """Costs in units of one plain training step (batch, forward, backward, update)."""
+
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Augmenting one batch, by stage of the op space; fused ops share one stage."""
+    observe: float = 1.5
+    """One observation: validation and probes."""
+    default: float = 0.1
+    """Any stage that is not in the table."""
+
+    def interval(self, op_space: OpSpace, magnitudes: Sequence[float], batches: int) -> float:
+        """Cost of augmenting `batches` batches at these magnitudes."""
+        active = {stage for stage, m in zip(op_space.stages, magnitudes, strict=True) if m > 0}
+        return batches * sum(self.stages.get(stage, self.default) for stage in sorted(active))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads plain data."""
+        return cls(**data)
+
+
+def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
+    """Measures the table on this machine, for this task, on one thread. Takes about a second."""
+    source = load(task.dataset)
+    parts = split(source, task.n_train, task.n_validation, seed=0, rows=task.rows)
+    run = ChildRun(
+        task.but(steps=10**9, decision_interval=1), parts.train, parts.validation,
+        source.num_classes, op_space, seed=0, device=device,
+    )
+    observer = Observer(op_space, run.train, run.validation, source.num_classes, seed=0)
+    situation = Situation(0.5, task.passes, 1.0, None, 0.0)
+    off = [0.0] * len(op_space)
+    batches = 8
+    with one_thread():
+        step = _seconds(lambda: run.train_batches(batches, off), device) / batches
+        applies = op_space.for_channels(source.channels)
+        stages = {}
+        for index, stage in enumerate(op_space.stages):
+            if applies[index] and stage not in stages:
+                # Every op of a fused stage, since that is how a policy uses it.
+                on = [0.5 * (other == stage) for other in op_space.stages]
+                taken = _seconds(lambda on=on: run.train_batches(batches, on), device) / batches
+                stages[stage] = max(0.0, taken / step - 1)
+        observe = _seconds(lambda: observer.observe(run.model, situation), device) / step
+    return CostTable(stages, observe)
+
+
+def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float:
+    """Fastest of a few runs: the one that other programs disturbed least."""
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - started)
+    return min(taken)

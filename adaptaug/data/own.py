@@ -1,0 +1,159 @@
+"""A user's own tensors and Dataset objects as a source."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.images import Layout, decode
+from adaptaug.errors import AdaptAugError
+
+
+def from_tensors(
+    inputs: Tensor,
+    targets: Tensor,
+    test_inputs: Tensor,
+    test_targets: Tensor,
+    name: str = "tensors",
+    classes: Sequence[str] | None = None,
+) -> Source:
+    """Make a source of tensors.
+
+    Args:
+        inputs: images of the pool (N, C, H, W), uint8 in 0..255 or floating point in [0, 1].
+        targets: their labels (N,), any integer type, in 0..K-1.
+        test_inputs: images of the test split (M, C, H, W).
+        test_targets: their labels (M,).
+        name: what to call it.
+        classes: K class names; by default "0" to the largest label.
+
+    Returns:
+        The source; uint8 inputs are not copied.
+
+    Raises:
+        AdaptAugError: wrong shape or type, NaN or infinite pixels, floating-point pixels outside
+            [0, 1], labels outside 0..K-1, or lengths that differ.
+    """
+    train = _examples(inputs, targets, f"split 'train' of data set '{name}'")
+    test = _examples(test_inputs, test_targets, f"split 'test' of data set '{name}'")
+    return make_source(name, train, test, classes)
+
+
+def from_dataset(
+    train: Dataset[Any],
+    test: Dataset[Any],
+    name: str = "dataset",
+    classes: Sequence[str] | None = None,
+) -> Source:
+    """Make a source of two map-style Datasets of ``(image, label)``; each row is read once.
+
+    Args:
+        train: the pool; an image is a PIL image or a tensor (C, H, W) as in `from_tensors`.
+        test: the test split.
+        name: what to call it.
+        classes: class names; by default ``train.classes`` where there is one, as in torchvision,
+            else "0" to the largest label.
+
+    Raises:
+        AdaptAugError: as `from_tensors`, and images of mixed type, size or mode.
+    """
+    if classes is None:
+        classes = getattr(train, "classes", None)
+    layout: Layout | None = None
+    parts: list[Examples] = []
+    for part, dataset in (("train", train), ("test", test)):
+        place = f"split '{part}' of data set '{name}'"
+        images, targets = _read(dataset, place)
+        if all(isinstance(image, Image.Image) for image in images):
+            inputs, layout = decode(images.__getitem__, len(images), place, layout)
+        else:
+            inputs = _stack(images, place)
+        parts.append(_examples(inputs, targets, place))
+    return make_source(name, parts[0], parts[1], classes)
+
+
+def _examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
+    """Check one split's tensors and bring them to uint8 and int64."""
+    if inputs.ndim != 4:
+        raise AdaptAugError(
+            f"images must have shape (N, C, H, W), got {tuple(inputs.shape)} in {place}"
+        )
+    if targets.ndim != 1 or len(targets) != len(inputs):
+        raise AdaptAugError(
+            f"labels must have shape ({len(inputs)},), one for each image, "
+            f"got {tuple(targets.shape)} in {place}"
+        )
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise AdaptAugError(f"labels must be integers, got {targets.dtype} in {place}")
+    return Examples(_to_bytes(inputs, place), targets.to(inputs.device, torch.int64))
+
+
+def _to_bytes(inputs: Tensor, place: str) -> Tensor:
+    """Pixels (N, C, H, W) to uint8; floating point in [0, 1] is rounded to 1/255."""
+    if inputs.dtype == torch.uint8:
+        return inputs.contiguous()
+    if not inputs.is_floating_point():
+        raise AdaptAugError(
+            f"pixels must be uint8 or floating point in [0, 1], got {inputs.dtype} in {place}"
+        )
+    for rule, wrong in (
+        ("pixels must be finite", ~inputs.isfinite()),
+        ("floating-point pixels must lie in [0, 1]", (inputs < 0) | (inputs > 1)),
+    ):
+        if wrong.any():
+            row = int(wrong.flatten(1).any(dim=1).nonzero()[0])
+            value = float(inputs[row][wrong[row]][0])
+            raise AdaptAugError(f"{rule}, got {value:g} in row {row} of {place}")
+    return (inputs * 255).round().to(torch.uint8).contiguous()
+
+
+def _read(dataset: Dataset[Any], place: str) -> tuple[list[Any], Tensor]:
+    """All images and labels, int64 (N,), of a map-style data set."""
+    if not hasattr(dataset, "__len__"):
+        raise AdaptAugError(
+            f"a Dataset must have a length, got {type(dataset).__name__} for {place}"
+        )
+    images: list[Any] = []
+    labels: list[int] = []
+    for row in range(len(dataset)):
+        try:
+            image, label = dataset[row]
+            labels.append(operator.index(label))  # unlike int(), refuses 1.5
+        except (TypeError, ValueError) as error:
+            raise AdaptAugError(
+                "a Dataset's rows must be (image, integer label), "
+                f"got another kind in row {row} of {place} ({error})"
+            ) from error
+        images.append(image)
+    if not images:
+        raise AdaptAugError(f"a split needs at least one row, got 0 in {place}")
+    return images, torch.tensor(labels, dtype=torch.int64)
+
+
+def _stack(images: list[Any], place: str) -> Tensor:
+    """Tensors of one shape and type as one batch."""
+    kinds = [_kind(image) for image in images]
+    for row, (image, kind) in enumerate(zip(images, kinds, strict=True)):
+        if not isinstance(image, Tensor | Image.Image):
+            raise AdaptAugError(
+                f"a Dataset's images must be tensors or PIL images, got {kind} "
+                f"in row {row} of {place}"
+            )
+        if kind != kinds[0]:
+            raise AdaptAugError(
+                "images of a data set must all have one size and type, "
+                f"got {kinds[0]} in row 0 and {kind} in row {row} of {place}"
+            )
+    return torch.stack(images)
+
+
+def _kind(image: object) -> str:
+    """What must be the same in all images of a Dataset: shape and type, in words."""
+    if isinstance(image, Tensor):
+        return f"{image.dtype} {tuple(image.shape)}"
+    return type(image).__name__

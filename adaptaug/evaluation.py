@@ -1,0 +1,195 @@
+"""Training children under arms: the one loop that every comparison and rival search runs through."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sklearn.metrics import f1_score
+from tqdm import tqdm
+
+from adaptaug.controllers import Controller
+from adaptaug.cost import CostTable
+from adaptaug.data import Source, load, preload, split
+from adaptaug.episode import Episode
+from adaptaug.ops import OpSpace
+from adaptaug.randomness import one_thread
+from adaptaug.task import Task
+from adaptaug.training import evaluate, predict
+
+Record = dict[str, Any]
+"""One child training under one arm, as plain data."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A controller with the ops that it acts on."""
+
+    name: str
+    """What tables call it."""
+    ops: tuple[str, ...]
+    """Names of the ops."""
+    controller: Controller
+    """Picks the magnitudes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One child to train."""
+
+    arm: Arm
+    """Who augments."""
+    task: Task
+    """What is trained."""
+    seed: int
+    """Fixes split, child and draws."""
+    costs: CostTable = CostTable()
+    """What the observation's cost feature is computed with."""
+    test: bool = True
+    """Whether the final test split is evaluated; a search must leave it alone."""
+    device: str = "cpu"
+    """Where the child trains."""
+
+
+def train_child(job: Job) -> Record:
+    """Trains one child to the end of its run.
+
+    Returns:
+        A record: arm, seed, dataset, child, n_train, steps; validation accuracy and loss; with
+        `test` also accuracy, f1 (macro) and loss on the final test split; seconds (processor time
+        of the training, augmentation, probing and controller included); the magnitudes of every
+        decision. A child that diverged has the accuracy of chance and `diverged` set.
+    """
+    task, controller = job.task, job.arm.controller
+    with one_thread():
+        episode = Episode(task, job.seed, OpSpace(job.arm.ops), job.costs, job.device)
+        controller.start(job.seed)
+        magnitudes: list[list[float]] = []
+        started = _clock(job.device)
+        while not episode.finished:
+            observation = episode.observe() if controller.observes else None
+            chosen = controller.decide(episode.run.progress, observation)
+            magnitudes.append(episode.advance(chosen))
+            episode.check_early_stopping()
+        seconds = _clock(job.device) - started
+        validated = evaluate(episode.run.model, episode.run.validation)
+        record: Record = {
+            "arm": job.arm.name,
+            "seed": job.seed,
+            "dataset": task.dataset,
+            "child": task.child,
+            "n_train": task.n_train,
+            "steps": task.steps,
+            "seconds": seconds,
+            "cost": episode.cost,
+            "validation_accuracy": validated.accuracy,
+            "validation_loss": validated.loss,
+            "diverged": episode.run.diverged,
+            "ops": list(job.arm.ops),
+            "magnitudes": magnitudes,
+        }
+        if job.test:
+            record |= _test_metrics(episode, job)
+    return record
+
+
+def train_children(
+    jobs: Sequence[Job], processes: int, label: str, *, quiet: bool = False
+) -> list[Record]:
+    """Trains children, one per process at a time, with a progress bar.
+
+    Args:
+        jobs: what to train.
+        processes: worker processes; 0 trains in this one.
+        label: says in the bar what is going on.
+        quiet: no bar.
+
+    Returns:
+        Records in the order of the jobs.
+    """
+    with worker_pool(jobs, processes) as pool:
+        return pool.run(jobs, label, quiet=quiet)
+
+
+class Pool:
+    """Workers that train children, kept alive over several rounds of jobs."""
+
+    def __init__(self, executor: ProcessPoolExecutor | None) -> None:
+        """Takes an executor whose workers have the data; None trains in this process."""
+        self._executor = executor
+
+    def run(self, jobs: Sequence[Job], label: str, *, quiet: bool = False) -> list[Record]:
+        """Trains the jobs' children; see `train_children`."""
+        records: list[Record] = [{} for _ in jobs]
+        total = sum(job.task.steps for job in jobs)
+        with tqdm(total=total, desc=label, unit="step", disable=quiet or None) as bar:
+            for index, record in self._completed(jobs):
+                records[index] = record
+                bar.update(jobs[index].task.steps)
+        return records
+
+    def _completed(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Record]]:
+        if self._executor is None:
+            for index, job in enumerate(jobs):
+                yield index, train_child(job)
+            return
+        futures = {self._executor.submit(train_child, job): i for i, job in enumerate(jobs)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+@contextmanager
+def worker_pool(jobs: Sequence[Job], processes: int) -> Iterator[Pool]:
+    """Starts workers and hands them the data that the jobs need."""
+    if processes == 0:
+        yield Pool(None)
+        return
+    sources = [load(name) for name in sorted({job.task.dataset for job in jobs})]
+    executor = ProcessPoolExecutor(
+        processes,
+        mp_context=torch.multiprocessing.get_context("spawn"),
+        initializer=_prepare_worker,
+        initargs=(sources,),
+    )
+    with executor:
+        yield Pool(executor)
+
+
+def _prepare_worker(sources: Sequence[Source]) -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    torch.set_num_threads(1)
+    for source in sources:
+        preload(source)
+
+
+def _test_metrics(episode: Episode, job: Job) -> Record:
+    source, task = load(job.task.dataset), job.task
+    parts = split(
+        source, task.n_train, task.n_validation, job.seed, rows=task.rows, n_test=task.n_test
+    )
+    test = parts.test.to(job.device)
+    if episode.run.diverged:
+        chance = 1 / source.num_classes
+        return {"accuracy": chance, "f1": 0.0, "loss": math.log(source.num_classes)}
+    metrics = evaluate(episode.run.model, test)
+    predicted = predict(episode.run.model, test.inputs).argmax(1)
+    f1 = f1_score(test.targets.cpu(), predicted.cpu(), average="macro", zero_division=0)
+    return {"accuracy": metrics.accuracy, "f1": float(f1), "loss": metrics.loss}
+
+
+def _clock(device: str) -> float:
+    """Processor time of this thread's process; elapsed time where a GPU does the work."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()

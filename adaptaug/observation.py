@@ -1,0 +1,201 @@
+"""What a controller sees of a training run: one implementation for search and for use.
+
+Every feature is scale-free (losses over the logarithm of the number of classes, accuracies above
+chance, times as fractions, budgets as logarithms) and clipped, so that a policy can move to
+another data set, child and budget.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from adaptaug.data import Examples
+from adaptaug.ops import OpSpace
+from adaptaug.training import Metrics, evaluate, predict, to_float
+
+OBSERVATION_VERSION = 1
+"""Changes whenever a feature does; a policy reads only the version that it was searched on."""
+
+LIMIT = 4.0
+"""Features are clipped to [-LIMIT, LIMIT]."""
+
+PROBE_SIZE = 100
+"""Most held-out examples that the ops are tried on."""
+
+PROBE_MAGNITUDE = 0.5
+"""Magnitude at which each op is tried alone."""
+
+GLOBAL_FEATURES = (
+    "progress",  # fraction of the run done
+    "log_passes",  # log2(1 + passes over the training data in the whole run) / 4
+    "log_passes_left",  # log2(1 + passes still to come) / 4
+    "learning_rate",  # fraction of its peak
+    "batch_loss",  # augmented batches of the last interval, over log(classes)
+    "batch_accuracy",  # the same, above chance
+    "train_loss",  # clean training examples, over log(classes)
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "loss_gap",  # validation minus clean training
+    "accuracy_gap",  # clean training minus validation
+    "train_loss_change",  # since the last decision
+    "validation_loss_change",
+    "validation_accuracy_change",
+    "cost",  # spent on augmenting and observing so far, over plain training of the whole run
+)
+OP_FEATURES = (
+    "probe_loss",  # change in held-out loss that this op alone causes, over log(classes)
+    "probe_accuracy",  # the same for accuracy
+    "probe_loss_change",  # since the last decision
+    "magnitude",  # last decision's
+    "mean_magnitude",  # over the run so far
+    "applies",  # 1 if the op makes sense for these images, else 0
+)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One observation, split into what concerns the run and what concerns each op."""
+
+    run: np.ndarray
+    """float32 (len(GLOBAL_FEATURES),) in [-LIMIT, LIMIT]."""
+    ops: np.ndarray
+    """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT]."""
+
+    def flat(self) -> np.ndarray:
+        """The whole as float32 (observation_size(n_ops),): the run first, then op by op."""
+        return np.concatenate([self.run, self.ops.ravel()])
+
+
+def observation_size(n_ops: int) -> int:
+    """Length of the flat observation of an op space of `n_ops` ops."""
+    return len(GLOBAL_FEATURES) + n_ops * len(OP_FEATURES)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where the run stands: what only the training loop knows."""
+
+    progress: float
+    """Fraction of the run done, in [0, 1]."""
+    passes: float
+    """Passes over the training data in the whole run."""
+    learning_rate: float
+    """Fraction of its peak, in [0, 1]."""
+    batches: Metrics | None
+    """Loss and accuracy on the last interval's augmented batches; None before the first."""
+    cost: float
+    """Cost of augmenting and observing so far, as a fraction of plain training of the run."""
+
+
+@dataclass
+class Observer:
+    """Watches one training run: validates, probes the ops, remembers for the slopes."""
+
+    op_space: OpSpace
+    """Ops to probe."""
+    train: Examples
+    """Some clean training examples; the first PROBE_SIZE are used."""
+    validation: Examples
+    """Held-out examples: all for loss and accuracy, the first PROBE_SIZE to try the ops on."""
+    num_classes: int
+    """Classes of the data set."""
+    seed: int
+    """Seeds the draws of the probes."""
+    validated: Metrics | None = field(default=None, init=False)
+    """Loss and accuracy on `validation` at the last observation."""
+    _last: dict[str, float] = field(default_factory=dict, init=False)
+    _last_probe: np.ndarray | None = field(default=None, init=False)
+    _magnitudes: list[Sequence[float]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Cuts the probe batches and lays out their labels, once."""
+        self.train = Examples(self.train.inputs[:PROBE_SIZE], self.train.targets[:PROBE_SIZE])
+        self._applies = np.array(
+            self.op_space.for_channels(self.validation.inputs.shape[1]), dtype=np.float32
+        )
+        self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
+        self._probe_targets = self.validation.targets[:PROBE_SIZE]
+
+    def observe(self, model: nn.Module, situation: Situation) -> Observation:
+        """Evaluates the model and returns what a controller may know.
+
+        The model is left in the mode and the random state that it was in.
+        """
+        scale = math.log(self.num_classes)
+        train = evaluate(model, self.train)
+        self.validated = validation = evaluate(model, self.validation)
+        batches = situation.batches or train
+        features = {
+            "progress": situation.progress,
+            "log_passes": math.log2(1 + situation.passes) / 4,
+            "log_passes_left": math.log2(1 + situation.passes * (1 - situation.progress)) / 4,
+            "learning_rate": situation.learning_rate,
+            "batch_loss": batches.loss / scale,
+            "batch_accuracy": self._above_chance(batches.accuracy),
+            "train_loss": train.loss / scale,
+            "train_accuracy": self._above_chance(train.accuracy),
+            "validation_loss": validation.loss / scale,
+            "validation_accuracy": self._above_chance(validation.accuracy),
+            "loss_gap": (validation.loss - train.loss) / scale,
+            "accuracy_gap": train.accuracy - validation.accuracy,
+            "cost": situation.cost,
+        }
+        for name in ("train_loss", "validation_loss", "validation_accuracy"):
+            features[f"{name}_change"] = features[name] - self._last.get(name, features[name])
+        self._last = features
+        run = np.array([features[name] for name in GLOBAL_FEATURES])
+        return Observation(_clip(run), _clip(self._op_features(model, situation, scale)))
+
+    def remember(self, magnitudes: Sequence[float]) -> None:
+        """Notes what the controller chose."""
+        self._magnitudes.append(magnitudes)
+
+    def _op_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
+        n_ops = len(self.op_space)
+        # An untrained child says nothing about an op, and after the last decision none is needed.
+        needed = 0 < situation.progress < 1
+        probe = self._probe(model, scale) if needed else np.zeros((n_ops, 2))
+        last = probe if self._last_probe is None else self._last_probe
+        self._last_probe = probe
+        chosen = np.array(self._magnitudes or [[0.0] * n_ops])
+        return np.column_stack(
+            [probe, probe[:, 0] - last[:, 0], chosen[-1], chosen.mean(0), self._applies]
+        )
+
+    @torch.no_grad()
+    def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
+        """Change in loss and accuracy (n_ops, 2) that each op alone causes on the probe batch."""
+        n_ops = len(self.op_space)
+        count = len(self._probe_targets)
+        generator = torch.Generator(self._probe_inputs.device).manual_seed(self.seed)
+        tried = [index for index in range(n_ops) if self._applies[index]]
+        batches, labels = [self._probe_inputs], [self._probe_targets]
+        for index in tried:
+            magnitudes = [PROBE_MAGNITUDE * (index == other) for other in range(n_ops)]
+            inputs, targets = self.op_space.apply(
+                self._probe_inputs, self._probe_targets, magnitudes, generator, self.num_classes
+            )
+            batches.append(inputs)
+            labels.append(targets if targets.ndim == 1 else targets.argmax(1))
+        logits = predict(model, torch.cat(batches))
+        targets = torch.cat(labels)
+        loss = functional.cross_entropy(logits, targets, reduction="none").view(-1, count).mean(1)
+        hits = (logits.argmax(1) == targets).float().view(-1, count).mean(1)
+        result = np.zeros((n_ops, 2))
+        result[tried, 0] = ((loss[1:] - loss[0]) / scale).cpu().numpy()
+        result[tried, 1] = (hits[1:] - hits[0]).cpu().numpy()
+        return result
+
+    def _above_chance(self, accuracy: float) -> float:
+        return (accuracy - 1 / self.num_classes) / (1 - 1 / self.num_classes)
+
+
+def _clip(features: np.ndarray) -> np.ndarray:
+    finite = np.nan_to_num(features, nan=LIMIT, posinf=LIMIT, neginf=-LIMIT)
+    return np.clip(finite, -LIMIT, LIMIT).astype(np.float32)

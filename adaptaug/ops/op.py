@@ -1,0 +1,127 @@
+"""What an op is: one row of a table, how its amounts are drawn, and the registry of names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from adaptaug.errors import AdaptAugError
+
+Stage = Literal["geometry", "colour", "pixel", "mixing"]
+
+STAGES: tuple[Stage, ...] = ("geometry", "colour", "pixel", "mixing")
+"""The order in which the ops of one batch are applied."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """One augmentation op: a table row whose function works on a whole batch at once.
+
+    A magnitude m in [0, 1] sets the range of the op; every sample draws its own amount in it
+    (see `draw`). What `function` takes and returns depends on the stage:
+
+    ==========  ========================================  =======================================
+    stage       arguments                                 result
+    ==========  ========================================  =======================================
+    geometry    amount, (height, width)                   (B, 3, 3) matrices from output to input
+                                                          pixels, origin in the image's centre
+    colour      amount, mean colour (B, C + 1)            (B, C + 1, C + 1) matrices on
+                                                          (colour, 1)
+    pixel       images, amount, generator                 images
+    mixing      images, targets (B, K), amount,           images, targets (B, K)
+                generator
+    ==========  ========================================  =======================================
+
+    Images are float32 (B, C, H, W) in [0, 1]. A function leaves its arguments unmodified, draws
+    from the given generator only, and does nothing where the amount is 0.
+    """
+
+    name: str
+    """Unique name, as it stands in an op space and in a saved policy."""
+    stage: Stage
+    """Which of the four steps the op belongs to."""
+    high: float
+    """Largest amount at magnitude 1; for a chance, the probability at magnitude 1."""
+    unit: str
+    """What an amount of 1 means, for people."""
+    function: Callable[..., Any]
+    """What is done, see the table above."""
+    signed: bool = False
+    """Whether amounts are drawn on both sides of 0."""
+    chance: bool = False
+    """Whether the amount is 1 with probability magnitude * high, else 0."""
+    draws: int = 1
+    """Independent amounts a sample: 1 gives amounts (B,), more give (B, draws)."""
+    grayscale: bool = True
+    """Whether the op makes sense for images that are not RGB."""
+
+    def __post_init__(self) -> None:
+        """Refuses a stage that is none of the four.
+
+        Raises:
+            AdaptAugError: unknown stage.
+        """
+        if self.stage not in STAGES:
+            known = ", ".join(STAGES)
+            raise AdaptAugError(
+                f"stage must be one of {known}, got {self.stage!r} for op {self.name!r}"
+            )
+
+
+def draw(op: Op, magnitude: float, batch_size: int, generator: Generator) -> Tensor:
+    """Draws every sample's amount; apart from applying it, so that a draw can be replayed.
+
+    Args:
+        op: the op, with its range.
+        magnitude: in [0, 1].
+        batch_size: number of samples B.
+        generator: the only source of chance; its device is the result's.
+
+    Returns:
+        float32 (B,), or (B, op.draws) when that is above 1: uniform in [0, magnitude * high), in
+        [-magnitude * high, magnitude * high) when signed, or 0 and 1 for a chance.
+    """
+    shape = (batch_size,) if op.draws == 1 else (batch_size, op.draws)
+    uniform = torch.rand(shape, generator=generator, device=generator.device)
+    limit = magnitude * op.high
+    if op.chance:
+        return (uniform < limit).to(uniform.dtype)
+    return uniform.mul_(2 * limit).sub_(limit) if op.signed else uniform.mul_(limit)
+
+
+_REGISTRY: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Makes an op known by its name, in this process.
+
+    Args:
+        op: the new op; registering the same op twice is fine.
+
+    Returns:
+        The op itself.
+
+    Raises:
+        AdaptAugError: another op has that name.
+    """
+    if _REGISTRY.setdefault(op.name, op) != op:
+        raise AdaptAugError(f"an op's name must be its own, got {op.name!r}, which is taken")
+    return op
+
+
+def image_ops() -> dict[str, Op]:
+    """All registered image ops by name, users' own included, as a new dict."""
+    return dict(_REGISTRY)
+
+
+def find(name: str) -> Op:
+    """The registered op of that name.
+
+    Raises:
+        AdaptAugError: no op has that name; the message lists the known ones.
+    """
+    if name not in _REGISTRY:
+        raise AdaptAugError(f"unknown op {name!r}; known ops: {', '.join(_REGISTRY)}")
+    return _REGISTRY[name]

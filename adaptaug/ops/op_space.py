@@ -1,0 +1,182 @@
+"""A sequence of ops with one magnitude each: what a controller acts on."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.ops.colour import mean_colour, recolour
+from adaptaug.ops.geometry import warp
+from adaptaug.ops.op import STAGES, Op, draw, find
+
+_Active = Sequence[tuple[Op, float]]
+"""Ops with their magnitudes above 0."""
+_CHUNK_VALUES = 2**20
+"""Values a CPU augments at a time: big intermediates cost half as much again in page faults."""
+
+
+class OpSpace:
+    """The ops a policy may use, in order, and how a batch goes through them.
+
+    Whatever their order in the space, geometry comes first, then colour, pixel and mixing ops;
+    within a stage the space's order holds. All geometry is one warp, all colour one product.
+    """
+
+    def __init__(self, ops: Sequence[str | Op]) -> None:
+        """Makes the space.
+
+        Args:
+            ops: names of registered ops, or ops themselves (users' own, wrapped transforms).
+
+        Raises:
+            AdaptAugError: an unknown name, no op at all, or a name that occurs twice.
+        """
+        self.ops: tuple[Op, ...] = tuple(find(op) if isinstance(op, str) else op for op in ops)
+        self.names: tuple[str, ...] = tuple(op.name for op in self.ops)
+        if not self.ops:
+            raise AdaptAugError("an op space must have at least one op, got none")
+        for index, name in enumerate(self.names):
+            if name in self.names[:index]:
+                raise AdaptAugError(f"an op space must hold each op once, got {name!r} twice")
+
+    def __len__(self) -> int:
+        """Number of ops, and of magnitudes."""
+        return len(self.ops)
+
+    @property
+    def mixes_labels(self) -> bool:
+        """Whether any op makes targets soft."""
+        return any(op.stage == "mixing" for op in self.ops)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Each op's cost group: ops that are fused share their cost, the others stand alone."""
+        fused = ("geometry", "colour")
+        return tuple(op.stage if op.stage in fused else op.name for op in self.ops)
+
+    def for_channels(self, channels: int) -> tuple[bool, ...]:
+        """Which ops make sense for images of that many channels; 3 is taken for RGB."""
+        return tuple(op.grayscale or channels == 3 for op in self.ops)
+
+    def apply(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        magnitudes: Sequence[float],
+        generator: Generator,
+        num_classes: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Augments a batch; an op at 0 costs nothing, and all at 0 return what was given.
+
+        Args:
+            images: float32 (B, C, H, W) in [0, 1], on any device; not modified.
+            targets: int64 (B,) classes, or float (B, K) label distributions.
+            magnitudes: one number in [0, 1] for each op, on the host.
+            generator: the only source of chance, on the images' device.
+            num_classes: K; needed when a mixing op is active and targets are classes.
+
+        Returns:
+            Images of the same shape, and targets: as given, or float32 (B, K) if a mixing op is
+            active. Ops that make no sense for the number of channels are left out.
+
+        Raises:
+            AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; images
+                not float32 (B, C, H, W); class targets to be mixed without num_classes.
+        """
+        _check_images(images)
+        active = self._active(magnitudes, images.shape[1])
+        mixing = [(op, magnitude) for op, magnitude in active if op.stage == "mixing"]
+        alone = [(op, magnitude) for op, magnitude in active if op.stage != "mixing"]
+        if mixing:
+            targets = _soften(targets, num_classes, mixing[0][0].name)
+        if len(images) == 0:
+            return images, targets
+        if alone:
+            images = _in_chunks(images, alone, generator)
+        for op, magnitude in mixing:
+            amount = draw(op, magnitude, len(images), generator)
+            images, targets = op.function(images, targets, amount, generator)
+        return images, targets
+
+    def _active(self, magnitudes: Sequence[float], channels: int) -> _Active:
+        """The ops above 0 that make sense for the channels; checks all magnitudes."""
+        if len(magnitudes) != len(self.ops):
+            raise AdaptAugError(
+                f"magnitudes must be one for each of {len(self.ops)} ops, got {len(magnitudes)}"
+            )
+        for op, magnitude in zip(self.ops, magnitudes, strict=True):
+            if not (math.isfinite(magnitude) and 0 <= magnitude <= 1):
+                raise AdaptAugError(
+                    f"magnitude must lie in [0, 1], got {magnitude} for op {op.name!r}"
+                )
+        rows = zip(self.ops, magnitudes, self.for_channels(channels), strict=True)
+        return [(op, magnitude) for op, magnitude, sensible in rows if sensible and magnitude > 0]
+
+
+def _in_chunks(images: Tensor, active: _Active, generator: Generator) -> Tensor:
+    """Augments each image by itself; a large batch on a CPU goes through in parts."""
+    count = max(1, _CHUNK_VALUES // images[0].numel())
+    if images.device.type != "cpu" or len(images) <= count:
+        return _transformed(images, active, generator)
+    result = torch.empty_like(images)
+    for part, place in zip(images.split(count), result.split(count), strict=True):
+        place.copy_(_transformed(part, active, generator))
+    return result
+
+
+def _transformed(images: Tensor, active: _Active, generator: Generator) -> Tensor:
+    """Geometry, colour and pixel ops, in this order."""
+    geometry, colour, pixel = (
+        [row for row in active if row[0].stage == stage] for stage in STAGES[:3]
+    )
+    if geometry:
+        images = _warped(images, geometry, generator)
+    if colour:
+        images = _recoloured(images, colour, generator)
+    for op, magnitude in pixel:
+        images = op.function(images, draw(op, magnitude, len(images), generator), generator)
+    return images
+
+
+def _warped(images: Tensor, active: _Active, generator: Generator) -> Tensor:
+    """One warp for all geometric ops."""
+    size = (images.shape[2], images.shape[3])
+    first, *others = (
+        op.function(draw(op, magnitude, len(images), generator), size) for op, magnitude in active
+    )
+    for matrix in others:
+        first = first @ matrix
+    return warp(images, first)
+
+
+def _recoloured(images: Tensor, active: _Active, generator: Generator) -> Tensor:
+    """One product for all colour ops; each sees the mean colour as the ops before it leave it."""
+    mean = mean_colour(images)
+    total: Tensor | None = None
+    for op, magnitude in active:
+        matrix: Tensor = op.function(draw(op, magnitude, len(images), generator), mean)
+        mean = (matrix @ mean[..., None])[..., 0]
+        total = matrix if total is None else matrix @ total
+    assert total is not None
+    return recolour(images, total)
+
+
+def _soften(targets: Tensor, num_classes: int | None, name: str) -> Tensor:
+    """Classes (B,) to label distributions (B, K); distributions as they are."""
+    if targets.is_floating_point():
+        return targets
+    if num_classes is None:
+        raise AdaptAugError(f"num_classes must be given to mix classes, got none for op {name!r}")
+    return functional.one_hot(targets, num_classes).float()
+
+
+def _check_images(images: Tensor) -> None:
+    """Refuses what is not a float batch of images."""
+    if images.ndim != 4 or images.dtype != torch.float32:
+        raise AdaptAugError(
+            "images must be float32 of shape (B, C, H, W) in [0, 1], "
+            f"got {images.dtype} of shape {tuple(images.shape)}"
+        )

@@ -1,0 +1,168 @@
+"""The policy network: one small network that is applied to every op in turn.
+
+What one op's magnitude should be is the same question for every op: given how the run goes, what
+this op alone does to held-out examples, and what the ops do on average. Sharing the network cuts
+what a search must find by an order of magnitude, and its parameters (but for one optional bias
+per op) know neither which ops there are, nor how many.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
+
+OFF_BELOW = -0.9
+"""Actions up to here switch an op off, so that a squashed action can reach magnitude 0."""
+
+START_MAGNITUDE = 0.25
+"""Magnitude of every op under a policy that has learned nothing."""
+
+
+def to_magnitudes(actions: np.ndarray) -> np.ndarray:
+    """Maps actions in [-1, 1] to magnitudes in [0, 1]; those up to `OFF_BELOW` mean 0."""
+    return np.clip((actions - OFF_BELOW) / (1 - OFF_BELOW), 0.0, 1.0)
+
+
+def to_actions(magnitudes: np.ndarray) -> np.ndarray:
+    """Maps magnitudes in [0, 1] to the actions in [OFF_BELOW, 1] that mean them."""
+    return magnitudes * (1 - OFF_BELOW) + OFF_BELOW
+
+
+class Standardise(nn.Module):
+    """Shifts and scales a flat observation, each feature by what the search saw of it first.
+
+    The statistics of op features are shared by all ops, as the network is.
+    """
+
+    def __init__(self, n_ops: int) -> None:
+        """Starts with mean 0 and scale 1."""
+        super().__init__()
+        self.n_ops = n_ops
+        for name, count in (("run", len(GLOBAL_FEATURES)), ("op", len(OP_FEATURES))):
+            self.register_buffer(f"{name}_mean", torch.zeros(count))
+            self.register_buffer(f"{name}_scale", torch.ones(count))
+
+    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Splits observations (B, size) into run (B, G) and op features (B, n_ops, F)."""
+        run, ops = observations.split(
+            [len(GLOBAL_FEATURES), self.n_ops * len(OP_FEATURES)], dim=-1
+        )
+        ops = ops.unflatten(-1, (self.n_ops, len(OP_FEATURES)))
+        return (run - self.run_mean) / self.run_scale, (ops - self.op_mean) / self.op_scale
+
+    @torch.no_grad()
+    def fit(self, observations: torch.Tensor, smallest_scale: float = 0.05) -> None:
+        """Takes mean and standard deviation from observations (B, size)."""
+        for name in ("run", "op"):  # back to the identity, so that forward only splits
+            getattr(self, f"{name}_mean").zero_()
+            getattr(self, f"{name}_scale").fill_(1)
+        for name, features in zip(("run", "op"), self(observations), strict=True):
+            rows = features.flatten(0, -2)
+            getattr(self, f"{name}_mean").copy_(rows.mean(0))
+            getattr(self, f"{name}_scale").copy_(rows.std(0).clamp_min(smallest_scale))
+
+
+def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
+    """Linear layers with tanh between them."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.Tanh()]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+class SharedActor(nn.Module):
+    """The network applied to every op: run, this op's and the mean op's features to one number."""
+
+    def __init__(self, n_ops: int, hidden: tuple[int, ...]) -> None:
+        """Builds the network; `n_ops` does not matter to it."""
+        super().__init__()
+        self.layers = mlp(len(GLOBAL_FEATURES) + 2 * len(OP_FEATURES), hidden, 1)
+
+    def forward(self, run: torch.Tensor, ops: torch.Tensor) -> torch.Tensor:
+        """Maps run (B, G) and op features (B, n_ops, F) to latents (B, n_ops)."""
+        n_ops = ops.shape[-2]
+        every = [run, ops.mean(-2)]
+        shared = [part.unsqueeze(-2).expand(*part.shape[:-1], n_ops, -1) for part in every]
+        latents: torch.Tensor = self.layers(torch.cat([ops, *shared], dim=-1)).squeeze(-1)
+        return latents
+
+
+class FlatActor(nn.Module):
+    """The ablation: a plain network from the flat observation to all magnitudes at once."""
+
+    def __init__(self, n_ops: int, hidden: tuple[int, ...]) -> None:
+        """Builds the network for exactly `n_ops` ops."""
+        super().__init__()
+        self.layers = mlp(observation_size(n_ops), hidden, n_ops)
+
+    def forward(self, run: torch.Tensor, ops: torch.Tensor) -> torch.Tensor:
+        """Maps run (B, G) and op features (B, n_ops, F) to latents (B, n_ops)."""
+        latents: torch.Tensor = self.layers(torch.cat([run, ops.flatten(-2)], dim=-1))
+        return latents
+
+
+ACTORS: dict[str, Callable[[int, tuple[int, ...]], nn.Module]] = {
+    "shared": SharedActor,
+    "mlp": FlatActor,
+}
+
+
+class PolicyNetwork(nn.Module):
+    """Observation to magnitudes: standardise, actor, one bias per op, squash."""
+
+    def __init__(
+        self,
+        n_ops: int,
+        *,
+        actor: str = "shared",
+        hidden: tuple[int, ...] = (32, 32),
+        op_bias: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Builds a policy that holds every op near `START_MAGNITUDE`.
+
+        Args:
+            n_ops: length of the op space.
+            actor: 'shared' or 'mlp'.
+            hidden: widths of the hidden layers.
+            op_bias: whether each op's bias is learned; otherwise it stays 0.
+            generator: draws the initial weights; None draws from a generator seeded with 0.
+
+        Raises:
+            AdaptAugError: the actor is unknown.
+        """
+        super().__init__()
+        if actor not in ACTORS:
+            raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {actor!r}")
+        self.standardise = Standardise(n_ops)
+        self.actor = ACTORS[actor](n_ops, hidden)
+        self.op_bias = nn.Parameter(torch.zeros(n_ops), requires_grad=op_bias)
+        self.start = math.atanh(float(to_actions(np.array(START_MAGNITUDE))))
+        initialise(self.actor, generator or torch.Generator().manual_seed(0), last_scale=0.01)
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
+        latents: torch.Tensor = self.actor(*self.standardise(observations))
+        return latents + self.op_bias + self.start
+
+    @torch.no_grad()
+    def magnitudes(self, observation: np.ndarray) -> list[float]:
+        """Deterministic magnitudes in [0, 1], one per op, for one flat observation."""
+        actions = torch.tanh(self(torch.from_numpy(observation).unsqueeze(0))).squeeze(0)
+        chosen: list[float] = to_magnitudes(actions.numpy()).tolist()
+        return chosen
+
+
+def initialise(network: nn.Module, generator: torch.Generator, last_scale: float) -> None:
+    """Orthogonal weights, zero biases; the last layer scaled by `last_scale`."""
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    for layer in linear:
+        gain = last_scale if layer is linear[-1] else math.sqrt(2)
+        nn.init.orthogonal_(layer.weight, gain, generator=generator)
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,63 @@
+"""Private random state: library code that draws from torch's global generator, made harmless."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class RandomStream:
+    """A stream of draws of its own for code that only knows torch's global generator.
+
+    Weight initialisation and dropout draw from the global generator. Inside `active` they draw
+    from this stream instead; outside, the global state is as if nothing had happened.
+    """
+
+    def __init__(self, seed: int, device: torch.device | None = None) -> None:
+        """Starts the stream at `seed`; on a CUDA device its generator is covered too."""
+        self._device = device if device is not None and device.type == "cuda" else None
+        with torch.random.fork_rng(self._devices()):
+            torch.manual_seed(seed)
+            self._states = self._read()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Makes this stream the global one within the block."""
+        outer = self._read()
+        self._write(self._states)
+        try:
+            yield
+        finally:
+            self._states = self._read()
+            self._write(outer)
+
+    def state(self) -> list[torch.Tensor]:
+        """Where the stream stands: uint8 tensors, for a checkpoint."""
+        return self._states
+
+    def restore(self, states: list[torch.Tensor]) -> None:
+        """Goes back to a `state`."""
+        self._states = states
+
+    def _devices(self) -> list[torch.device]:
+        return [] if self._device is None else [self._device]
+
+    def _read(self) -> list[torch.Tensor]:
+        cuda = [torch.cuda.get_rng_state(device) for device in self._devices()]
+        return [torch.get_rng_state(), *cuda]
+
+    def _write(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        for device, state in zip(self._devices(), states[1:], strict=True):
+            torch.cuda.set_rng_state(state, device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Runs torch on one thread within the block, so that a sum has one order everywhere."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

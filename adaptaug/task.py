@@ -1,0 +1,138 @@
+"""What a child training is: data, child, budget and optimiser, and ranges of them to search over."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+
+from adaptaug.errors import AdaptAugError
+
+
+@dataclass(frozen=True)
+class Task:
+    """One child training, fully described but for its seed."""
+
+    dataset: str = "digits"
+    """'digits', a hub id, or a local folder that `datasets.load_dataset` reads."""
+    n_train: int = 100
+    """Training examples, drawn by the seed."""
+    steps: int = 400
+    """Batches in the whole run; the learning rate anneals over exactly these."""
+    n_validation: int = 500
+    """Reward-validation examples: what the observation and the reward are computed on."""
+    batch_size: int = 32
+    """Examples in a batch."""
+    child: str = "cnn"
+    """Name of the child in `adaptaug.children`."""
+    width: int = 16
+    """Width of the child; 32 is study 4's CNN."""
+    peak_learning_rate: float = 1e-2
+    """Adam's learning rate at the top of the schedule."""
+    schedule: str = "one_cycle"
+    """Learning-rate schedule: 'one_cycle', 'cosine' or 'constant'."""
+    decisions: int = 8
+    """Decisions in a run, where `decision_interval` is None."""
+    decision_interval: int | None = None
+    """Batches between decisions, 1 or more; None divides the run into `decisions` parts."""
+    patience: int | None = None
+    """Early stopping: decisions without a better validation loss before the run stops and the
+    best weights come back. None trains to the end and keeps the last weights."""
+    rows: tuple[int, int] | None = None
+    """Slice of the data set's shuffled training rows to draw from; None means all of them."""
+    n_test: int | None = None
+    """Final test examples; None means the whole test split."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "steps", "n_validation", "batch_size", "width", "decisions"):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
+        if self.decision_interval is not None:
+            _require(
+                1 <= self.decision_interval <= self.steps,
+                f"decision_interval must lie between 1 and the run's {self.steps} steps",
+                self.decision_interval,
+            )
+        _require(self.patience is None or self.patience >= 1, "patience must be at least 1", self.patience)
+        _require(
+            math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
+            "peak_learning_rate must be a positive number",
+            self.peak_learning_rate,
+        )
+
+    @property
+    def passes(self) -> float:
+        """Passes over the training examples in the whole run."""
+        return self.steps * self.batch_size / self.n_train
+
+    def boundaries(self) -> list[int]:
+        """Steps at which the decision intervals end, ascending; the last one is `steps`."""
+        if self.decision_interval is None:
+            count = min(self.decisions, self.steps)
+            return [round(self.steps * (i + 1) / count) for i in range(count)]
+        return [*range(self.decision_interval, self.steps, self.decision_interval), self.steps]
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as plain data, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TaskRange:
+    """A task whose budget is drawn anew for each episode, log-uniformly, ends included."""
+
+    task: Task
+    """What stays the same."""
+    steps: tuple[int, int]
+    """Fewest and most batches in a run."""
+    n_train: tuple[int, int]
+    """Fewest and most training examples."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "n_train"):
+            low, high = getattr(self, name)
+            _require(1 <= low <= high, f"{name} must be a range of ascending positive numbers", (low, high))
+
+    def draw(self, random: np.random.Generator) -> Task:
+        """Draws one task."""
+        steps, n_train = (_log_uniform(random, *ends) for ends in (self.steps, self.n_train))
+        return self.task.but(steps=steps, n_train=n_train)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The range as plain data: a task whose `steps` and `n_train` are pairs."""
+        return self.task.to_dict() | {"steps": list(self.steps), "n_train": list(self.n_train)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads plain data in which `steps` and `n_train` may be one number or a pair.
+
+        Raises:
+            AdaptAugError: a key is unknown or a value out of its range.
+        """
+        unknown = sorted(set(data) - {field.name for field in fields(Task)})
+        _require(not unknown, f"a task knows {[f.name for f in fields(Task)]}", unknown)
+        ranges = {name: _pair(data.get(name, getattr(Task, name))) for name in ("steps", "n_train")}
+        rows = data.get("rows")
+        rest = {key: value for key, value in data.items() if key not in ranges}
+        rest["rows"] = None if rows is None else tuple(rows)
+        return cls(Task(steps=ranges["steps"][1], n_train=ranges["n_train"][1], **rest), **ranges)
+
+
+def _require(condition: bool, rule: str, value: object) -> None:
+    if not condition:
+        raise AdaptAugError(f"{rule}, got {value!r}")
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if isinstance(value, int):
+        return value, value
+    low, high = value
+    return int(low), int(high)
+
+
+def _log_uniform(random: np.random.Generator, low: int, high: int) -> int:
+    return round(math.exp(random.uniform(math.log(low), math.log(high))))

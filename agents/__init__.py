@@ -1,0 +1,1 @@
+"""Agents: searches for a policy, and for the rivals that need one."""

@@ -1,0 +1,64 @@
+"""Checkpoints of a search: tensors and numbers only, so that a resumed search replays bit for bit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
+from stable_baselines3 import PPO
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.files import write_bytes
+from envs.vector import GroupedVecEnv
+
+
+def save_checkpoint(path: Path, agent: Any, env: Any, updates: int) -> None:
+    """Writes weights, optimiser, random states and episode counters after a complete update."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {f"policy.{k}": v for k, v in agent.policy.state_dict().items()}
+    for index, state in agent.policy.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    _, keys, position, _, _ = np.random.get_state()  # noqa: NPY002
+    tensors |= {
+        "random.torch": torch.get_rng_state(),
+        "random.numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        "random.numpy_position": torch.tensor(position),
+        "env.episodes": torch.from_numpy(env.episodes.copy()),
+        "updates": torch.tensor(updates),
+        "timesteps": torch.tensor(agent.num_timesteps),
+    }
+    write_bytes(path, tensor_bytes({k: v.contiguous() for k, v in tensors.items()}))
+
+
+def load_checkpoint(path: Path, agent: PPO, env: GroupedVecEnv) -> int:
+    """Puts agent and environment back; returns the number of complete updates.
+
+    Raises:
+        AdaptAugError: there is no checkpoint, or it is of another search.
+    """
+    try:
+        tensors = read_tensors(path.read_bytes())
+        agent.policy.load_state_dict(_under("policy.", tensors))
+        optimizer = agent.policy.optimizer.state_dict()
+        for key, value in _under("optimizer.", tensors).items():
+            index, name = key.split(".")
+            optimizer["state"].setdefault(int(index), {})[name] = value
+        agent.policy.optimizer.load_state_dict(optimizer)
+        keys = tensors["random.numpy"].numpy().astype(np.uint32)
+        position = int(tensors["random.numpy_position"])
+        np.random.set_state(("MT19937", keys, position))  # noqa: NPY002
+        torch.set_rng_state(tensors["random.torch"])
+        env.episodes = tensors["env.episodes"].numpy().copy()
+        agent.num_timesteps = int(tensors["timesteps"])
+    except OSError:
+        raise AdaptAugError(f"a search can only go on from a checkpoint, got none at {path}") from None
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise AdaptAugError(f"the checkpoint at {path} is damaged or of another search: {error}") from None
+    return int(tensors["updates"])
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,113 @@
+"""The policy network in stable-baselines3's clothes."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import nn
+
+from adaptaug.policy import PolicyNetwork, initialise, mlp
+from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES
+
+
+class OpPolicy(ActorCriticPolicy):
+    """PPO's actor and critic around `adaptaug.policy.PolicyNetwork`.
+
+    The actor's latents are the means of a Gaussian squashed by tanh, so that the deterministic
+    action is the one that was optimised. The critic sees the run's features and the mean op's.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        *,
+        actor: str = "shared",
+        hidden: tuple[int, ...] = (32, 32),
+        op_bias: bool = True,
+        bias_penalty: float = 0.0,
+        log_std_init: float = -0.9,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        """Builds actor, critic and optimiser.
+
+        Args:
+            observation_space: flat observations.
+            action_space: `Box(-1, 1, (n_ops,))`.
+            lr_schedule: of the optimiser.
+            actor: 'shared', or 'mlp' for the ablation.
+            hidden: widths of the actor's and critic's hidden layers.
+            op_bias: whether each op has a learned bias of its own.
+            bias_penalty: weight decay of those biases, per update step of the optimiser.
+            log_std_init: logarithm of the initial standard deviation, before the squashing.
+            seed: draws the initial weights.
+            **kwargs: what stable-baselines3 passes to every policy.
+        """
+        self._actor_kwargs = {"actor": actor, "hidden": hidden, "op_bias": op_bias}
+        self._bias_penalty, self._seed = bias_penalty, seed
+        super().__init__(
+            observation_space, action_space, lr_schedule, log_std_init=log_std_init, **kwargs
+        )
+        self._squash_output = True  # PPO then neither clips nor rescales: the box is (-1, 1)
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        """Builds the networks; called once by the base class."""
+        assert self.action_space.shape is not None
+        n_ops = self.action_space.shape[0]
+        generator = torch.Generator().manual_seed(self._seed)
+        self.network = PolicyNetwork(n_ops, generator=generator, **self._actor_kwargs)
+        self.critic = mlp(len(GLOBAL_FEATURES) + len(OP_FEATURES), (32, 32), 1)
+        initialise(self.critic, generator, last_scale=1.0)
+        self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
+        self.action_dist = SquashedDiagGaussianDistribution(n_ops)
+        bias = [self.network.op_bias]
+        rest = [p for p in self.parameters() if p is not self.network.op_bias]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": rest, "weight_decay": 0.0},
+                {"params": bias, "weight_decay": self._bias_penalty},
+            ],
+            lr=lr_schedule(1),
+        )
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions (B, n_ops), values (B, 1) and log-probabilities (B,)."""
+        distribution = self.get_distribution(obs)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, self.predict_values(obs), distribution.log_prob(actions)
+
+    def evaluate_actions(
+        self, obs: PyTorchObs, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values, log-probabilities and entropy (None: not analytical) of given actions."""
+        distribution = self.get_distribution(obs)
+        return self.predict_values(obs), distribution.log_prob(actions), None
+
+    def get_distribution(self, obs: PyTorchObs) -> SquashedDiagGaussianDistribution:
+        """The squashed Gaussian over actions."""
+        assert isinstance(obs, torch.Tensor)
+        assert isinstance(self.action_dist, SquashedDiagGaussianDistribution)
+        return self.action_dist.proba_distribution(self.network(obs), self.log_std)
+
+    def predict_values(self, obs: PyTorchObs) -> torch.Tensor:
+        """Values (B, 1) of observations (B, size)."""
+        assert isinstance(obs, torch.Tensor)
+        run, ops = self.network.standardise(obs)
+        values: torch.Tensor = self.critic(torch.cat([run, ops.mean(-2)], dim=-1))
+        return values
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
+        """Actions (B, n_ops) in (-1, 1)."""
+        return self.get_distribution(observation).get_actions(deterministic=deterministic)
+
+    def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
+        """The action space is (-1, 1) already."""
+        return scaled_action

@@ -1,0 +1,1 @@
+"""Experiments: one script each; its docstring is the command that runs it."""

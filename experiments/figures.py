@@ -1,0 +1,180 @@
+"""Figures of a report: one function a figure, summary or records in, the bytes of a PNG file out.
+
+Accuracies are drawn in per cent, their differences in points (hundredths of accuracy).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.drawing import (
+    LEARNED,
+    PLAIN,
+    colour,
+    draw_interval,
+    label_points,
+    name_rows,
+    new_figure,
+    png,
+    tidy,
+)
+
+Data = Mapping[str, Any]
+
+
+def task_name(task: Data) -> str:
+    """A task in words: "digits, cnn, 100 training examples, 400 steps"."""
+    counts = f"{task['n_train']:,} training examples, {task['steps']:,} steps"
+    return f"{task['dataset']}, {task['child']}, {counts}"
+
+
+def budget_name(task: Data, budgets: Sequence[Data], separator: str = ", ") -> str:
+    """The parts of a task in which the budgets differ: "100 examples, 1,600 steps"."""
+    parts = {
+        "dataset": task["dataset"],
+        "child": task["child"],
+        "n_train": f"{task['n_train']:,} examples",
+        "steps": f"{task['steps']:,} steps",
+    }
+    varied = [key for key in parts if any(b["task"][key] != task[key] for b in budgets)]
+    return separator.join(parts[key] for key in varied or parts)
+
+
+def by_accuracy(arms: Data) -> list[str]:
+    """Names of the arms, best mean accuracy first."""
+    return sorted(arms, key=lambda arm: -arms[arm]["accuracy"]["mean"])
+
+
+def draw_accuracy(summary: Data) -> bytes:
+    """Accuracy of every arm, and the learned arm's paired difference to it, with intervals."""
+    arms, names = summary["arms"], by_accuracy(summary["arms"])
+    seeds = max(arms[arm]["accuracy"]["n"] for arm in names)
+    title = f"{task_name(summary['task'])}\ndot: mean of {seeds} seeds, bar: 95% bootstrap interval"
+    figure = new_figure(11, 1.9 + 0.32 * len(names), title)
+    panels = figure.subplots(1, 1 + bool(summary["learned_minus"]), sharey=True, squeeze=False)[0]
+    for row, arm in enumerate(names):
+        draw_interval(panels[0], row, arms[arm]["accuracy"], colour(arm), ".1f")
+        if arm in summary["learned_minus"]:
+            draw_interval(panels[1], row, summary["learned_minus"][arm], colour(arm), "+.1f")
+    if "none" in arms:
+        panels[0].axvline(
+            100 * arms["none"]["accuracy"]["mean"], color=PLAIN, linewidth=1, zorder=1
+        )
+    panels[0].set(title="Accuracy of every arm", xlabel="test accuracy, %")
+    for panel in panels[1:]:
+        panel.axvline(0, color=LEARNED, linewidth=1, zorder=1)
+        panel.set(title="Learned minus this arm (right of 0: learned is better)")
+        panel.set_xlabel("difference in test accuracy, points, paired by seed")
+    for panel in panels:
+        panel.margins(x=0.18)
+        name_rows(panel, names, ticks=7)
+    return png(figure)
+
+
+def draw_budgets(budgets: Sequence[Data]) -> bytes:
+    """Accuracy minus that of no augmentation, one panel a budget, one row an arm."""
+    gains = [{arm: _gain(b["arms"], arm) for arm in b["arms"]} for b in budgets]
+    means = {
+        arm: float(np.mean([gain[arm]["mean"] for gain in gains if arm in gain]))
+        for arm in dict.fromkeys(arm for gain in gains for arm in gain)
+    }
+    names = sorted(means, key=lambda arm: -means[arm])
+    columns = min(len(budgets), 4)
+    lines = math.ceil(len(budgets) / columns)
+    title = (
+        "Accuracy minus that of training without augmentation, by budget\n"
+        "dot: mean, bar: 95% bootstrap interval; blue line: no augmentation, orange line: learned; "
+        "each panel has its own scale"
+    )
+    figure = new_figure(2.2 + 2.4 * columns, 1.1 + lines * (0.9 + 0.24 * len(names)), title)
+    panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flat
+    for panel, budget, gain in zip(panels, budgets, gains, strict=False):
+        panel.axvline(0, color=PLAIN, linewidth=1, zorder=1)
+        if "learned" in gain:
+            panel.axvline(100 * gain["learned"]["mean"], color=LEARNED, linewidth=1, zorder=1)
+        for row, arm in enumerate(names):
+            if arm in gain:
+                draw_interval(panel, row, gain[arm], colour(arm))
+        panel.margins(x=0.1)
+        name_rows(panel, names, ticks=5)
+        panel.set(title=budget_name(budget["task"], budgets, "\n"), xlabel="points over none")
+    for panel in figure.axes[len(budgets) :]:
+        panel.set_visible(False)
+    return png(figure)
+
+
+def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -> bytes:
+    """Magnitude of every op over the run: mean over seeds, and where four seeds in five lie."""
+    runs = [record for record in records if record["arm"] == arm]
+    ops = runs[0]["ops"]
+    longest = max(len(run["magnitudes"]) for run in runs)
+    values = np.full((len(runs), longest, len(ops)), np.nan)  # NaN after an early stop
+    for index, run in enumerate(runs):
+        values[index, : len(run["magnitudes"])] = run["magnitudes"]
+    mean = np.nanmean(values, axis=0)  # (decisions, ops)
+    low, high = np.nanpercentile(values, [10, 90], axis=0)
+    edges = np.linspace(0, task["steps"], longest + 1)
+    columns = min(len(ops), 5)
+    lines = math.ceil(len(ops) / columns)
+    title = (
+        f"{task_name(task)}: how strongly the {arm} policy augments\n"
+        f"line: mean of {len(runs)} seeds, band: the middle 80% of seeds"
+    )
+    figure = new_figure(max(8, 1 + 2.1 * columns), 1.3 + 1.7 * lines, title)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for panel, op in zip(panels.flat, np.argsort(-mean.mean(axis=0)), strict=False):
+        panel.stairs(high[:, op], edges, baseline=low[:, op], fill=True, color=LEARNED, alpha=0.25)
+        panel.stairs(mean[:, op], edges, baseline=None, color=LEARNED, linewidth=2)
+        panel.set_title(ops[op])
+        tidy(panel, "y")
+    for spare in range(len(ops), lines * columns):
+        panels.flat[spare].set_visible(False)
+        panels.flat[spare - columns].tick_params(labelbottom=True)
+    top = 0.25 * math.ceil(4 * float(np.nanmax(high)) + 0.01)
+    half = task["steps"] / 2
+    panels[0, 0].set(ylim=(0, min(1, top)), xlim=(0, 2 * half), xticks=(0, half, 2 * half))
+    panels[0, 0].xaxis.set_major_formatter("{x:,.0f}")
+    figure.supxlabel("training step of the child")
+    figure.supylabel("magnitude (0: off, 1: full range)")
+    return png(figure)
+
+
+def draw_cost(summary: Data) -> bytes:
+    """Accuracy against relative cost, one labelled point an arm."""
+    arms = {arm: scores for arm, scores in summary["arms"].items() if "relative_cost" in scores}
+    title = (
+        f"{task_name(summary['task'])}: what accuracy costs\ndot: mean, bar: 95% bootstrap interval"
+    )
+    figure = new_figure(10, 6, title)
+    axes = figure.subplots()
+    points, bars = {}, {}
+    for arm, scores in arms.items():
+        low, high = bars[arm] = tuple(100 * end for end in scores["accuracy"]["ci95"])
+        points[arm] = x, y = scores["relative_cost"], 100 * scores["accuracy"]["mean"]
+        axes.plot([x, x], [low, high], color=colour(arm), linewidth=1, alpha=0.6, zorder=2)
+        axes.plot([x], [y], "o", color=colour(arm), markersize=7, zorder=3)
+    costs = [x for x, _ in points.values()]
+    if max(costs) > 4 * min(costs):
+        axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.1)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+    axes.xaxis.set_minor_formatter(
+        lambda value, _: f"{value:g}×" if f"{value:.0e}"[0] in "235" else ""
+    )
+    tidy(axes, "both")
+    axes.set(
+        xlabel="training time, as a multiple of training without augmentation (left is cheaper)",
+        ylabel="test accuracy, % (up is better)",
+    )
+    label_points(figure, axes, points, bars)
+    return png(figure)
+
+
+def _gain(arms: Data, arm: str) -> dict[str, Any]:
+    """Accuracy of an arm minus that of none; without width where the summary has no interval."""
+    if "minus_none" in arms[arm]:
+        return dict(arms[arm]["minus_none"])
+    mean = arms[arm]["accuracy"]["mean"] - arms["none"]["accuracy"]["mean"]
+    return {"mean": mean, "ci95": [mean, mean]}

@@ -1,0 +1,138 @@
+"""A user's own tensors and Datasets."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
+
+from adaptaug.data import Source, from_dataset, from_tensors
+from adaptaug.errors import AdaptAugError
+
+
+class Rows(Dataset[Any]):
+    """A list as a map-style Dataset."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.rows[row]
+
+
+IMAGES = torch.arange(4 * 3 * 2 * 2, dtype=torch.uint8).reshape(4, 3, 2, 2)
+LABELS = torch.tensor([0, 1, 2, 0])
+
+
+def source_of(inputs: Tensor = IMAGES, targets: Tensor = LABELS) -> Source:
+    return from_tensors(inputs, targets, IMAGES, LABELS)
+
+
+def test_bytes_are_kept() -> None:
+    source = source_of()
+    assert torch.equal(source.train.inputs, IMAGES)
+    assert source.classes == ("0", "1", "2")
+    assert (source.num_classes, source.channels, source.size) == (3, 3, (2, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_floats_are_scaled(dtype: torch.dtype) -> None:
+    every_byte = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8)
+    source = from_tensors((every_byte / 255).to(dtype), LABELS.int(), every_byte, LABELS)
+    assert source.train.inputs.tolist() == every_byte.tolist()
+    assert source.train.targets.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (float("nan"), "pixels must be finite, got nan in row 2"),
+        (float("inf"), "pixels must be finite, got inf in row 2"),
+        (255.0, "floating-point pixels must lie in [0, 1], got 255 in row 2"),
+        (-0.5, "floating-point pixels must lie in [0, 1], got -0.5 in row 2"),
+    ],
+)
+def test_bad_pixel_names_value_and_row(value: float, sentence: str) -> None:
+    images = IMAGES / 255
+    images[2, 1, 0, 1] = value
+    sentence = f"{sentence} of split 'train' of data set 'tensors'"
+    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
+        source_of(images)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "sentence"),
+    [
+        (IMAGES.int(), LABELS, "pixels must be uint8 or floating point in [0, 1], got torch.int32"),
+        (IMAGES[0], LABELS, "images must have shape (N, C, H, W), got (3, 2, 2)"),
+        (IMAGES[:, :2], LABELS, "images must have one shape (channels, height, width)"),
+        (IMAGES, LABELS[:3], "labels must have shape (4,), one for each image, got (3,)"),
+        (IMAGES, LABELS.float(), "labels must be integers, got torch.float32 in split 'train'"),
+        (IMAGES, LABELS - 1, "labels must lie in 0..1, got -1 in row 0 of split 'train'"),
+        (IMAGES, LABELS.clamp(max=1), "labels must lie in 0..1, got 2 in row 2 of split 'test'"),
+        (IMAGES, LABELS * 0, "a data set needs at least 2 classes, got 1"),
+        (IMAGES[:0], LABELS[:0], "a split needs at least one row, got 0 in split 'train'"),
+    ],
+)
+def test_bad_tensors(inputs: Tensor, targets: Tensor, sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}"):
+        source_of(inputs, targets)
+
+
+def test_channels_are_one_or_three() -> None:
+    four = torch.zeros(4, 4, 2, 2, dtype=torch.uint8)
+    with pytest.raises(AdaptAugError, match="images must have 1 or 3 channels, got 4 in data set"):
+        from_tensors(four, LABELS, four, LABELS)
+
+
+def test_dataset_of_tensors() -> None:
+    rows = TensorDataset(IMAGES / 255, LABELS)
+    source = from_dataset(rows, rows, name="mine", classes=["a", "b", "c"])
+    assert source.train.inputs.tolist() == IMAGES.tolist()
+    assert source.test.targets.tolist() == LABELS.tolist()
+    assert (source.name, source.classes) == ("mine", ("a", "b", "c"))
+
+
+def test_dataset_of_pil_images_with_class_names() -> None:
+    rows = Rows([(Image.new("L", (3, 2), 7), 0), (Image.new("L", (3, 2), 9), 1)])
+    rows.classes = ["cat", "dog"]  # type: ignore[attr-defined]  # torchvision's convention
+    source = from_dataset(rows, rows)
+    assert source.train.inputs.shape == (2, 1, 2, 3)
+    assert source.train.inputs[:, 0, 0, 0].tolist() == [7, 9]
+    assert source.classes == ("cat", "dog")
+
+
+GREY = Image.new("L", (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([(GREY, 0), (Image.new("RGB", (2, 2)), 1)], "one mode, got L in row 0 and RGB in row 1"),
+        ([(GREY, 0), (Image.new("L", (2, 3)), 1)], "one size, got 2x2 in row 0 and 2x3 in row 1"),
+        ([(IMAGES[0], 0), (IMAGES[1, :1], 1)], "one size and type, got torch.uint8 (3, 2, 2) in"),
+        ([(IMAGES[0], 0), (IMAGES[1] / 255, 1)], "and torch.float32 (3, 2, 2) in row 1"),
+        ([(IMAGES[0], 0), (GREY, 1)], "one size and type, got torch.uint8 (3, 2, 2) in row 0 and"),
+        ([(IMAGES[0].numpy(), 0)], "must be tensors or PIL images, got ndarray in row 0"),
+        (
+            [(GREY, 0), (GREY, 1.5)],
+            "rows must be (image, integer label), got another kind in row 1",
+        ),
+        ([(GREY, 0), GREY], "rows must be (image, integer label), got another kind in row 1"),
+        ([], "a split needs at least one row, got 0 in split 'train' of data set 'dataset'"),
+    ],
+)
+def test_bad_dataset(rows: list[Any], sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=re.escape(sentence)):
+        from_dataset(Rows(rows), Rows(rows))
+
+
+def test_dataset_without_length() -> None:
+    with pytest.raises(AdaptAugError, match="a Dataset must have a length, got Dataset"):
+        from_dataset(Dataset(), Dataset())
