@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -46,8 +47,13 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
     source = load(task.dataset)
     parts = split(source, task.n_train, task.n_validation, seed=0, rows=task.rows)
     run = ChildRun(
-        task.but(steps=10**9, decision_interval=1), parts.train, parts.validation,
-        source.num_classes, op_space, seed=0, device=device,
+        task.but(steps=10**9, decision_interval=1),
+        parts.train,
+        parts.validation,
+        source.num_classes,
+        op_space,
+        seed=0,
+        device=device,
     )
     observer = Observer(op_space, run.train, run.validation, source.num_classes, seed=0)
     situation = Situation(0.5, task.passes, 1.0, None, 0.0)
@@ -56,12 +62,12 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
     with one_thread():
         step = _seconds(lambda: run.train_batches(batches, off), device) / batches
         applies = op_space.for_channels(source.channels)
-        stages = {}
+        stages: dict[str, float] = {}
         for index, stage in enumerate(op_space.stages):
             if applies[index] and stage not in stages:
                 # Every op of a fused stage, since that is how a policy uses it.
                 on = [0.5 * (other == stage) for other in op_space.stages]
-                taken = _seconds(lambda on=on: run.train_batches(batches, on), device) / batches
+                taken = _seconds(partial(run.train_batches, batches, on), device) / batches
                 stages[stage] = max(0.0, taken / step - 1)
         observe = _seconds(lambda: observer.observe(run.model, situation), device) / step
     return CostTable(stages, observe)

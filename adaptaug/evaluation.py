@@ -1,11 +1,11 @@
-"""Training children under arms: the one loop that every comparison and rival search runs through."""
+"""Training children under arms: the one loop of every comparison and every rival search."""
 
 import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
 from adaptaug.data import Source, load, preload, split
 from adaptaug.episode import Episode
-from adaptaug.ops import OpSpace
+from adaptaug.ops import Op, OpSpace
 from adaptaug.randomness import one_thread
 from adaptaug.task import Task
 from adaptaug.training import evaluate, predict
@@ -31,8 +31,8 @@ class Arm:
 
     name: str
     """What tables call it."""
-    ops: tuple[str, ...]
-    """Names of the ops."""
+    ops: tuple[str | Op, ...]
+    """The ops, by name or themselves."""
     controller: Controller
     """Picks the magnitudes."""
 
@@ -47,7 +47,7 @@ class Job:
     """What is trained."""
     seed: int
     """Fixes split, child and draws."""
-    costs: CostTable = CostTable()
+    costs: CostTable = field(default_factory=CostTable)
     """What the observation's cost feature is computed with."""
     test: bool = True
     """Whether the final test split is evaluated; a search must leave it alone."""
@@ -65,8 +65,9 @@ def train_child(job: Job) -> Record:
         decision. A child that diverged has the accuracy of chance and `diverged` set.
     """
     task, controller = job.task, job.arm.controller
+    op_space = OpSpace(job.arm.ops)
     with one_thread():
-        episode = Episode(task, job.seed, OpSpace(job.arm.ops), job.costs, job.device)
+        episode = Episode(task, job.seed, op_space, job.costs, job.device)
         controller.start(job.seed)
         magnitudes: list[list[float]] = []
         started = _clock(job.device)
@@ -77,6 +78,8 @@ def train_child(job: Job) -> Record:
             episode.check_early_stopping()
         seconds = _clock(job.device) - started
         validated = evaluate(episode.run.model, episode.run.validation)
+        # The last update may have broken a child whose last loss was finite still.
+        diverged = episode.run.diverged or not math.isfinite(validated.loss)
         record: Record = {
             "arm": job.arm.name,
             "seed": job.seed,
@@ -84,16 +87,17 @@ def train_child(job: Job) -> Record:
             "child": task.child,
             "n_train": task.n_train,
             "steps": task.steps,
+            "num_classes": episode.run.num_classes,
             "seconds": seconds,
             "cost": episode.cost,
             "validation_accuracy": validated.accuracy,
             "validation_loss": validated.loss,
-            "diverged": episode.run.diverged,
-            "ops": list(job.arm.ops),
+            "diverged": diverged,
+            "ops": list(op_space.names),
             "magnitudes": magnitudes,
         }
         if job.test:
-            record |= _test_metrics(episode, job)
+            record |= _test_metrics(episode, job, diverged)
     return record
 
 
@@ -111,7 +115,7 @@ def train_children(
     Returns:
         Records in the order of the jobs.
     """
-    with worker_pool(jobs, processes) as pool:
+    with worker_pool([job.task.dataset for job in jobs], processes) as pool:
         return pool.run(jobs, label, quiet=quiet)
 
 
@@ -147,12 +151,12 @@ class Pool:
 
 
 @contextmanager
-def worker_pool(jobs: Sequence[Job], processes: int) -> Iterator[Pool]:
-    """Starts workers and hands them the data that the jobs need."""
+def worker_pool(datasets: Sequence[str], processes: int) -> Iterator[Pool]:
+    """Starts workers and hands them the data sets."""
     if processes == 0:
         yield Pool(None)
         return
-    sources = [load(name) for name in sorted({job.task.dataset for job in jobs})]
+    sources = [load(name) for name in sorted(set(datasets))]
     executor = ProcessPoolExecutor(
         processes,
         mp_context=torch.multiprocessing.get_context("spawn"),
@@ -172,15 +176,15 @@ def _prepare_worker(sources: Sequence[Source]) -> None:
         preload(source)
 
 
-def _test_metrics(episode: Episode, job: Job) -> Record:
+def _test_metrics(episode: Episode, job: Job, diverged: bool) -> Record:
     source, task = load(job.task.dataset), job.task
+    if diverged:
+        chance = 1 / source.num_classes
+        return {"accuracy": chance, "f1": 0.0, "loss": math.log(source.num_classes)}
     parts = split(
         source, task.n_train, task.n_validation, job.seed, rows=task.rows, n_test=task.n_test
     )
     test = parts.test.to(job.device)
-    if episode.run.diverged:
-        chance = 1 / source.num_classes
-        return {"accuracy": chance, "f1": 0.0, "loss": math.log(source.num_classes)}
     metrics = evaluate(episode.run.model, test)
     predicted = predict(episode.run.model, test.inputs).argmax(1)
     f1 = f1_score(test.targets.cpu(), predicted.cpu(), average="macro", zero_division=0)

@@ -56,7 +56,7 @@ def write_json(path: Path, value: object) -> None:
         AdaptAugError: the system refuses the write.
         TypeError: something in `value` has no place in JSON.
     """
-    write_text(path, json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def new_run_folder(path: Path) -> Path:
@@ -88,14 +88,21 @@ def new_run_folder(path: Path) -> Path:
     return path
 
 
-def _plain(value: object) -> object:
-    """The value as JSON can hold it; what it cannot hold is left to `json.dumps` to refuse."""
+def plain(value: object) -> object:
+    """The value as JSON can hold it; what it cannot hold is left to `json.dumps` to refuse.
+
+    Args:
+        value: as in `write_json`.
+
+    Returns:
+        What reading the written file would give.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "item"):  # numpy and torch scalars

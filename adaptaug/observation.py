@@ -6,8 +6,9 @@ another data set, child and budget.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ OBSERVATION_VERSION = 1
 LIMIT = 4.0
 """Features are clipped to [-LIMIT, LIMIT]."""
 
-PROBE_SIZE = 100
+PROBE_SIZE = 64
 """Most held-out examples that the ops are tried on."""
 
 PROBE_MAGNITUDE = 0.5
@@ -100,7 +101,7 @@ class Observer:
     op_space: OpSpace
     """Ops to probe."""
     train: Examples
-    """Some clean training examples; the first PROBE_SIZE are used."""
+    """Some clean training examples; the first PROBE_SIZE are used. May be replaced by others."""
     validation: Examples
     """Held-out examples: all for loss and accuracy, the first PROBE_SIZE to try the ops on."""
     num_classes: int
@@ -156,6 +157,26 @@ class Observer:
         """Notes what the controller chose."""
         self._magnitudes.append(magnitudes)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the next observation depends on besides the model: tensors and plain data."""
+        probe = self._last_probe
+        return {
+            "last": dict(self._last),
+            "last_probe": None if probe is None else torch.from_numpy(probe.copy()),
+            "magnitudes": [list(magnitudes) for magnitudes in self._magnitudes],
+            "inputs": self.train.inputs,
+            "targets": self.train.targets,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a `state_dict`."""
+        probe = state["last_probe"]
+        self._last = dict(state["last"])
+        self._last_probe = None if probe is None else probe.cpu().numpy().copy()
+        self._magnitudes = [list(magnitudes) for magnitudes in state["magnitudes"]]
+        train = Examples(state["inputs"], state["targets"])
+        self.train = train.to(self.validation.inputs.device)
+
     def _op_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
         n_ops = len(self.op_space)
         # An untrained child says nothing about an op, and after the last decision none is needed.
@@ -164,9 +185,9 @@ class Observer:
         last = probe if self._last_probe is None else self._last_probe
         self._last_probe = probe
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
-        return np.column_stack(
-            [probe, probe[:, 0] - last[:, 0], chosen[-1], chosen.mean(0), self._applies]
-        )
+        with np.errstate(invalid="ignore"):  # a diverged child's losses
+            change = probe[:, 0] - last[:, 0]
+        return np.column_stack([probe, change, chosen[-1], chosen.mean(0), self._applies])
 
     @torch.no_grad()
     def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
@@ -198,4 +219,5 @@ class Observer:
 
 def _clip(features: np.ndarray) -> np.ndarray:
     finite = np.nan_to_num(features, nan=LIMIT, posinf=LIMIT, neginf=-LIMIT)
-    return np.clip(finite, -LIMIT, LIMIT).astype(np.float32)
+    clipped: np.ndarray = np.clip(finite, -LIMIT, LIMIT).astype(np.float32)
+    return clipped

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import skip_init  # the usual initialisation draws from the global generator
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
@@ -19,13 +20,14 @@ from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
 OFF_BELOW = -0.9
 """Actions up to here switch an op off, so that a squashed action can reach magnitude 0."""
 
-START_MAGNITUDE = 0.25
+START_MAGNITUDE = 0.15
 """Magnitude of every op under a policy that has learned nothing."""
 
 
 def to_magnitudes(actions: np.ndarray) -> np.ndarray:
     """Maps actions in [-1, 1] to magnitudes in [0, 1]; those up to `OFF_BELOW` mean 0."""
-    return np.clip((actions - OFF_BELOW) / (1 - OFF_BELOW), 0.0, 1.0)
+    magnitudes = np.clip((actions - OFF_BELOW) / (1 - OFF_BELOW), 0.0, 1.0)
+    return np.where(magnitudes < 1e-6, 0.0, magnitudes)  # float32(-0.9) is above -0.9
 
 
 def to_actions(magnitudes: np.ndarray) -> np.ndarray:
@@ -49,9 +51,7 @@ class Standardise(nn.Module):
 
     def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Splits observations (B, size) into run (B, G) and op features (B, n_ops, F)."""
-        run, ops = observations.split(
-            [len(GLOBAL_FEATURES), self.n_ops * len(OP_FEATURES)], dim=-1
-        )
+        run, ops = observations.split([len(GLOBAL_FEATURES), self.n_ops * len(OP_FEATURES)], dim=-1)
         ops = ops.unflatten(-1, (self.n_ops, len(OP_FEATURES)))
         return (run - self.run_mean) / self.run_scale, (ops - self.op_mean) / self.op_scale
 
@@ -68,12 +68,12 @@ class Standardise(nn.Module):
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Linear layers with tanh between them."""
+    """Linear layers with tanh between them, their weights yet to be set: see `initialise`."""
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(inputs, width), nn.Tanh()]
+        layers += [skip_init(nn.Linear, inputs, width), nn.Tanh()]
         inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers, skip_init(nn.Linear, inputs, outputs))
 
 
 class SharedActor(nn.Module):

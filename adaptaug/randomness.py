@@ -16,9 +16,9 @@ class RandomStream:
     def __init__(self, seed: int, device: torch.device | None = None) -> None:
         """Starts the stream at `seed`; on a CUDA device its generator is covered too."""
         self._device = device if device is not None and device.type == "cuda" else None
-        with torch.random.fork_rng(self._devices()):
-            torch.manual_seed(seed)
-            self._states = self._read()
+        # Not torch.manual_seed, which seeds the generators of all devices.
+        places = [torch.device("cpu"), *self._devices()]
+        self._states = [torch.Generator(place).manual_seed(seed).get_state() for place in places]
 
     @contextmanager
     def active(self) -> Iterator[None]:

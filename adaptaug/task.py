@@ -1,8 +1,9 @@
-"""What a child training is: data, child, budget and optimiser, and ranges of them to search over."""
+"""What a child training is: data, child, budget and optimiser, and ranges to search over."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -53,7 +54,11 @@ class Task:
                 f"decision_interval must lie between 1 and the run's {self.steps} steps",
                 self.decision_interval,
             )
-        _require(self.patience is None or self.patience >= 1, "patience must be at least 1", self.patience)
+        _require(
+            self.patience is None or self.patience >= 1,
+            "patience must be at least 1",
+            self.patience,
+        )
         _require(
             math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
             "peak_learning_rate must be a positive number",
@@ -95,7 +100,12 @@ class TaskRange:
     def __post_init__(self) -> None:
         for name in ("steps", "n_train"):
             low, high = getattr(self, name)
-            _require(1 <= low <= high, f"{name} must be a range of ascending positive numbers", (low, high))
+            _require(
+                1 <= low <= high,
+                f"{name} must be a range of ascending positive numbers",
+                (low, high),
+            )
+        self.task.but(steps=self.steps[0])  # the shortest run too must fit the other fields
 
     def draw(self, random: np.random.Generator) -> Task:
         """Draws one task."""
@@ -128,10 +138,15 @@ def _require(condition: bool, rule: str, value: object) -> None:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    if isinstance(value, int):
-        return value, value
-    low, high = value
-    return int(low), int(high)
+    if isinstance(value, Integral):
+        return int(value), int(value)
+    try:
+        low, high = map(int, value)
+    except (TypeError, ValueError):
+        raise AdaptAugError(
+            f"steps and n_train must be a whole number or a pair of them, got {value!r}"
+        ) from None
+    return low, high
 
 
 def _log_uniform(random: np.random.Generator, low: int, high: int) -> int:

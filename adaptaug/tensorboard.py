@@ -122,8 +122,9 @@ class Board:
         `SummaryWriter.add_hparams` would open a sub-run beside this one, named by the time.
 
         Args:
-            config: plain data; nested keys are joined by ".", lists become text.
-            final_metrics: name and final value of each metric; also written as scalars at step 0.
+            config: plain data; nested keys are joined by "."; what is no number becomes text.
+            final_metrics: name and final value of each metric, also written as scalars at step 0;
+                names of their own, such as "final/accuracy", keep them out of other curves.
         """
         from torch.utils.tensorboard.summary import hparams
 
@@ -149,14 +150,13 @@ class Board:
         self.close()
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str]:
     """Nested configuration to one level: {"ppo": {"epochs": 4}} to {"ppo.epochs": 4}."""
-    flat: dict[str, bool | int | float | str] = {}
+    flat: dict[str, int | float | str] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = (
-                value if isinstance(value, bool | int | float | str) else str(value)
-            )
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            flat[f"{prefix}{key}"] = value if number else str(value)
     return flat

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from adaptaug.children import ChildShape, build_child
 from adaptaug.data import Examples
+from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream
 from adaptaug.task import Task
@@ -47,14 +48,17 @@ class Metrics:
 def predict(model: nn.Module, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Logits (N, num_classes) of uint8 inputs (N, C, H, W) or float ones in [0, 1].
 
-    The model is put in evaluation mode and left in the mode that it was in.
+    The model is put in evaluation mode; it and each of its modules are left in the mode that they
+    were in.
     """
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    parts = inputs.split(batch_size)
-    logits = torch.cat([model(channels_last(to_float(part))) for part in parts])
-    model.train(training)
-    return logits
+    try:
+        parts = inputs.split(batch_size)
+        return torch.cat([model(channels_last(to_float(part))) for part in parts])
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def evaluate(model: nn.Module, examples: Examples) -> Metrics:
@@ -113,6 +117,10 @@ class ChildRun:
         self.step = 0
         self.diverged = False
         self.stopped = False
+        if task.schedule not in SCHEDULES:
+            raise AdaptAugError(
+                f"schedule must be one of {sorted(SCHEDULES)}, got {task.schedule!r}"
+            )
         self._schedule = SCHEDULES[task.schedule]
         self._stream = RandomStream(seed, torch.device(device))
         self._order = torch.Generator(device).manual_seed(seed)
@@ -121,7 +129,7 @@ class ChildRun:
         shape = ChildShape(channels, (size[0], size[1]), num_classes, task.width)
         with self._stream.active():
             self.model = build_child(task.child, shape).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.Adam(
             self.model.parameters(), lr=task.peak_learning_rate, fused=True
         )
@@ -151,8 +159,9 @@ class ChildRun:
             Mean loss and accuracy on the augmented batches. Once a loss is not finite the run is
             `diverged`.
         """
-        losses = torch.zeros((), device=self._queue.device)
-        hits = torch.zeros((), device=self._queue.device)
+        losses: list[torch.Tensor] = []  # summed once, as a running sum costs a step 2%
+        logits: list[torch.Tensor] = []
+        labels: list[torch.Tensor] = []
         size = self.task.batch_size
         chunk = max(1, AUGMENT_CHUNK // (size * self.train.inputs[0].numel()))
         self.model.train()
@@ -168,13 +177,15 @@ class ChildRun:
                     self.num_classes,
                 )
                 inputs = channels_last(inputs)
-                for batch, labels in zip(inputs.split(size), targets.split(size), strict=True):
-                    loss, correct = self._train_batch(batch, labels)
-                    losses += loss
-                    hits += correct
-        mean = float(losses) / batches
+                for batch, wanted in zip(inputs.split(size), targets.split(size), strict=True):
+                    loss, output = self._train_batch(batch, wanted)
+                    losses.append(loss)
+                    logits.append(output)
+                labels.append(targets if targets.ndim == 1 else targets.argmax(1))
+        mean = float(torch.stack(losses).mean())
         self.diverged = not math.isfinite(mean)
-        return Metrics(mean, float(hits) / (batches * size))
+        hits = torch.cat(logits).argmax(1) == torch.cat(labels)
+        return Metrics(mean, float(hits.float().mean()))
 
     def check_early_stopping(self, validation: Metrics) -> None:
         """Stops the run, best weights restored, after `patience` calls without a better loss."""
@@ -197,11 +208,10 @@ class ChildRun:
         logits = self.model(batch)
         loss = functional.cross_entropy(logits, labels)
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizer.step()
         self.step += 1
-        hard = labels if labels.ndim == 1 else labels.argmax(1)
-        return loss.detach(), (logits.detach().argmax(1) == hard).sum()
+        return loss.detach(), logits.detach()
 
     def _next_indices(self, count: int) -> torch.Tensor:
         """The next `count` training rows of an endless sequence of shuffled passes."""

@@ -1,5 +1,6 @@
-"""Checkpoints of a search: tensors and numbers only, so that a resumed search replays bit for bit."""
+"""Checkpoints of a search: tensors and numbers only; a resumed search replays bit for bit."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.files import write_bytes
 from envs.vector import GroupedVecEnv
 
+COUNTS = ("updates", "episodes", "child_steps", "seconds")
+"""What a search counts and a resumed one goes on counting."""
 
-def save_checkpoint(path: Path, agent: Any, env: Any, updates: int) -> None:
-    """Writes weights, optimiser, random states and episode counters after a complete update."""
+
+def save_checkpoint(path: Path, agent: Any, env: Any, counts: Mapping[str, float]) -> None:
+    """Writes weights, optimiser, random states and counters between two updates.
+
+    Episodes that have begun, as they have where a rollout ends, begin anew in a resumed search.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {f"policy.{k}": v for k, v in agent.policy.state_dict().items()}
     for index, state in agent.policy.optimizer.state_dict()["state"].items():
@@ -26,15 +33,15 @@ def save_checkpoint(path: Path, agent: Any, env: Any, updates: int) -> None:
         "random.torch": torch.get_rng_state(),
         "random.numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
         "random.numpy_position": torch.tensor(position),
-        "env.episodes": torch.from_numpy(env.episodes.copy()),
-        "updates": torch.tensor(updates),
+        "env.episodes": torch.from_numpy(env.episodes - 1),
         "timesteps": torch.tensor(agent.num_timesteps),
     }
+    tensors |= {f"count.{k}": torch.tensor(counts[k], dtype=torch.float64) for k in COUNTS}
     write_bytes(path, tensor_bytes({k: v.contiguous() for k, v in tensors.items()}))
 
 
-def load_checkpoint(path: Path, agent: PPO, env: GroupedVecEnv) -> int:
-    """Puts agent and environment back; returns the number of complete updates.
+def load_checkpoint(path: Path, agent: PPO, env: GroupedVecEnv) -> dict[str, float]:
+    """Puts agent and environment back; returns what the search had counted, by `COUNTS`.
 
     Raises:
         AdaptAugError: there is no checkpoint, or it is of another search.
@@ -42,22 +49,26 @@ def load_checkpoint(path: Path, agent: PPO, env: GroupedVecEnv) -> int:
     try:
         tensors = read_tensors(path.read_bytes())
         agent.policy.load_state_dict(_under("policy.", tensors))
-        optimizer = agent.policy.optimizer.state_dict()
+        optimizer = agent.policy.optimizer.state_dict() | {"state": {}}
         for key, value in _under("optimizer.", tensors).items():
             index, name = key.split(".")
             optimizer["state"].setdefault(int(index), {})[name] = value
         agent.policy.optimizer.load_state_dict(optimizer)
         keys = tensors["random.numpy"].numpy().astype(np.uint32)
         position = int(tensors["random.numpy_position"])
-        np.random.set_state(("MT19937", keys, position))  # noqa: NPY002
+        np.random.set_state(("MT19937", keys, position, 0, 0.0))  # noqa: NPY002
         torch.set_rng_state(tensors["random.torch"])
         env.episodes = tensors["env.episodes"].numpy().copy()
         agent.num_timesteps = int(tensors["timesteps"])
+        return {name: float(tensors[f"count.{name}"]) for name in COUNTS}
     except OSError:
-        raise AdaptAugError(f"a search can only go on from a checkpoint, got none at {path}") from None
+        raise AdaptAugError(
+            f"a search can only go on from a checkpoint, got none at {path}"
+        ) from None
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise AdaptAugError(f"the checkpoint at {path} is damaged or of another search: {error}") from None
-    return int(tensors["updates"])
+        raise AdaptAugError(
+            f"the checkpoint at {path} is damaged or of another search: {error}"
+        ) from None
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

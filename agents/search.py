@@ -1,5 +1,7 @@
 """The search: PPO learns a policy over many child trainings, with checkpoints and resumption."""
 
+import copy
+import json
 import logging
 import math
 import os
@@ -13,15 +15,17 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
 
-from adaptaug.artefact import Policy, save_policy
+from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
+from adaptaug.files import write_json
 from adaptaug.ops import OpSpace
-from adaptaug.randomness import RandomStream
+from adaptaug.randomness import RandomStream, one_thread
 from adaptaug.task import TaskRange
-from agents.checkpoint import load_checkpoint, save_checkpoint
+from adaptaug.tensorboard import Board
+from agents.checkpoint import COUNTS, load_checkpoint, save_checkpoint
 from agents.policy import OpPolicy
 from envs.vector import GroupedVecEnv
 
@@ -84,6 +88,8 @@ class SearchResult:
     """The learned policy."""
     untrained: Policy
     """The policy as it was before the first update: the arm to beat."""
+    costs: Sequence[CostTable]
+    """The measured cost table of each task."""
     episodes: int
     """Child trainings done."""
     child_steps: int
@@ -111,8 +117,7 @@ def search(config: SearchConfig, folder: Path, *, resume: bool = False) -> Searc
         AdaptAugError: tasks, ops or checkpoint are not usable.
     """
     tasks = [TaskRange.from_dict(task) for task in config.tasks]
-    op_space = OpSpace(config.ops)
-    costs = [calibrate(task.task, op_space, config.device) for task in tasks]
+    costs = _costs(config, tasks, folder / "checkpoints" / "costs.json", resume)
     env = GroupedVecEnv(
         {
             "tasks": list(config.tasks),
@@ -127,10 +132,12 @@ def search(config: SearchConfig, folder: Path, *, resume: bool = False) -> Searc
         seed=config.seed,
     )
     stream = RandomStream(config.seed)
+    numpy_state = np.random.get_state()  # noqa: NPY002 - SB3 shuffles minibatches with it
     try:
-        with stream.active():
+        with stream.active(), one_thread():
             return _search(config, folder, env, tasks, costs, resume)
     finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
         env.close()
 
 
@@ -147,19 +154,19 @@ def _search(
     assert isinstance(policy, OpPolicy)
     updates = max(1, config.episodes // env.num_envs)
     checkpoint = folder / "checkpoints" / "last.safetensors"
-    done = 0
+    counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
-        done = load_checkpoint(checkpoint, agent, env)
+        counts = load_checkpoint(checkpoint, agent, env)
+        untrained = load_policy(folder / "checkpoints" / "untrained", config.ops)
     else:
         standardise_on_first_rollout(policy, env, agent.n_steps)
-    untrained = _export(config, policy, tasks, costs, 0)
-    save_policy(folder / "checkpoints" / "untrained", untrained)
-    callback = _Progress(config, folder, updates, done, checkpoint)
-    started = time.monotonic()
+        untrained = _export(config, policy, tasks, costs, 0)
+        save_policy(folder / "checkpoints" / "untrained", untrained)
+    callback = _Progress(config, folder, updates, counts, checkpoint)
     interrupted = False
     try:
         agent.learn(
-            (updates - done) * agent.n_steps * env.num_envs,
+            round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
             callback=callback,
             reset_num_timesteps=not resume,
         )
@@ -169,12 +176,27 @@ def _search(
             load_checkpoint(checkpoint, agent, env)
     finally:
         callback.bar.close()
-    learned = _export(config, policy, tasks, costs, callback.episodes)
+        callback.board.close()
+    episodes = round(callback.counts["episodes"])
+    learned = _export(config, policy, tasks, costs, episodes)
     save_policy(folder / "policy", learned)
     return SearchResult(
-        learned, untrained, callback.episodes, callback.child_steps,
-        time.monotonic() - started, interrupted, callback.history,
+        learned, untrained, costs, episodes, round(callback.counts["child_steps"]),
+        callback.seconds(), interrupted, callback.history,
     )  # fmt: skip
+
+
+def _costs(
+    config: SearchConfig, tasks: Sequence[TaskRange], path: Path, resume: bool
+) -> list[CostTable]:
+    """Measures what augmenting costs; a resumed search keeps the tables that it began with."""
+    op_space = OpSpace(config.ops)
+    if resume and path.exists():
+        return [CostTable.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    costs = [calibrate(task.task, op_space, config.device) for task in tasks]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, [table.to_dict() for table in costs])
+    return costs
 
 
 def build_agent(config: SearchConfig, env: GroupedVecEnv, decisions: int) -> PPO:
@@ -201,7 +223,7 @@ def build_agent(config: SearchConfig, env: GroupedVecEnv, decisions: int) -> PPO
         },
         device="cpu",
     )
-    np.random.seed(config.seed)  # noqa: NPY002 - SB3 shuffles minibatches with numpy's global state
+    np.random.seed(config.seed)  # noqa: NPY002 - SB3 shuffles minibatches with it
     agent.set_logger(Logger(None, []))
     return agent
 
@@ -224,10 +246,7 @@ def _export(
     episodes: int,
 ) -> Policy:
     kwargs = {"actor": config.actor, "hidden": list(config.hidden), "op_bias": config.op_bias}
-    network = type(policy.network)(
-        policy.network.standardise.n_ops, **(kwargs | {"hidden": config.hidden})
-    )
-    network.load_state_dict(policy.network.state_dict())
+    network = copy.deepcopy(policy.network)
     first = tasks[0].task
     provenance = {
         "tasks": [task.to_dict() for task in tasks],
@@ -241,65 +260,118 @@ def _export(
     )  # fmt: skip
 
 
+def equalised(advantages: np.ndarray, group_size: int, floor: float = 0.1) -> np.ndarray:
+    """Advantages (decisions, children) over their group's standard deviation plus `floor`.
+
+    In a short run a magnitude moves accuracy by tens of points, in a long one by tenths: without
+    this the short runs alone would steer. The floor, a point of accuracy, keeps groups in which
+    nothing mattered from being blown up to the noise that they are.
+    """
+    groups = advantages.reshape(len(advantages), -1, group_size)
+    scaled = groups / (groups.std(axis=(0, 2), keepdims=True) + floor)
+    return scaled.reshape(advantages.shape)
+
+
 class _Progress(BaseCallback):
     """Bar, TensorBoard, checkpoints, time limit."""
 
     def __init__(
-        self, config: SearchConfig, folder: Path, updates: int, done: int, checkpoint: Path
+        self,
+        config: SearchConfig,
+        folder: Path,
+        updates: int,
+        counts: Mapping[str, float],
+        checkpoint: Path,
     ) -> None:
         super().__init__()
         self._config, self._folder, self._checkpoint = config, folder, checkpoint
-        self._updates, self._done = updates, done
+        self.counts = dict(counts)
+        self._before, self._started = counts["seconds"], time.monotonic()
         self._deadline = math.inf
         if config.time_limit_minutes is not None:
-            self._deadline = time.monotonic() + 60 * config.time_limit_minutes
+            self._deadline = self._started + 60 * config.time_limit_minutes
         self.bar = tqdm(
-            total=updates, initial=done, desc="search", unit="update", disable=None,
+            total=updates, initial=round(counts["updates"]), desc="search", unit="update",
+            disable=None,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} updates "
             "[{elapsed}, {remaining} left{postfix}]",
         )  # fmt: skip
-        self.episodes = done * config.groups * config.group_size
-        self.child_steps = 0
         self.history: list[dict[str, float]] = []
         self._infos: list[list[dict[str, Any]]] = []
+        self._complete = self._time_is_up = False
+        self.board = Board(folder)
+
+    def seconds(self) -> float:
+        """Elapsed time, that before a resumption included."""
+        return self._before + time.monotonic() - self._started
 
     def _on_training_start(self) -> None:
-        self.model.set_logger(Logger(None, [TensorBoardOutputFormat(str(self._folder))]))
+        self.model.set_logger(Logger(None, [_BoardWriter(self.board)]))
+        self._save()  # so that there is one to go on from, whenever Ctrl-C comes
 
     def _on_rollout_start(self) -> None:
-        if self._infos:
+        if self._complete:
             self._after_update()
-        self._infos = []
+            self._time_is_up = time.monotonic() > self._deadline
+        self._infos, self._complete = [], False
 
     def _on_step(self) -> bool:
         self._infos.append(self.locals["infos"])
-        return True
+        return not self._time_is_up
 
     def _on_rollout_end(self) -> None:
-        self.episodes += len(self._infos[0])
-        self.child_steps += sum(info["steps"] for info in self._infos[-1])
+        buffer = self.model.rollout_buffer
+        buffer.advantages = equalised(buffer.advantages, self._config.group_size)
+        self._complete = True
 
     def _on_training_end(self) -> None:
-        self._after_update()
+        if self._complete:
+            self._after_update()
 
     def _after_update(self) -> None:
         """Notes the last rollout, and that its update is complete."""
-        self._done += 1
+        self.counts["updates"] += 1
+        ended = [info for step in self._infos for info in step if "terminal_observation" in info]
+        self.counts["episodes"] += len(ended)
+        self.counts["child_steps"] += sum(info["steps"] for info in ended)
+        updates, children = round(self.counts["updates"]), len(self._infos[0])
         totals = {
-            name: float(np.mean([sum(step[i][name] for step in self._infos) for i in range(len(self._infos[0]))]))
+            name: sum(info[name] for step in self._infos for info in step) / children
             for name in ("gain", "cost", "reward")
-        }  # fmt: skip
+        }
         totals["accuracy"] = float(np.mean([info["accuracy"] for info in self._infos[-1]]))
         self.history.append(totals)
-        for name, value in totals.items():
-            self.logger.record(f"search/{name}", value)
+        self.board.reward(totals["gain"], totals["gain"] - totals["reward"], updates)
+        self.board.scalars({"search/accuracy": totals["accuracy"]}, updates)
+        # One per decision, child and op.
         magnitudes = np.array([[info["magnitudes"] for info in step] for step in self._infos])
-        for name, value in zip(self._config.ops, magnitudes.mean((0, 1)), strict=True):
-            self.logger.record(f"magnitude/{name}", float(value))
+        self.board.magnitudes(self._config.ops, magnitudes.mean((0, 1)).tolist(), updates)
         recent = self.history[-10:]
         self.bar.set_postfix_str(
             f"gain {np.mean([h['gain'] for h in recent]):+.2f}, "
             f"cost {np.mean([h['cost'] for h in recent]):.2f}"
         )
         self.bar.update(1)
-        save_checkpoint(self._checkpoint, self.model, self.training_env, self._done)
+        self._save()
+
+    def _save(self) -> None:
+        counts = self.counts | {"seconds": self.seconds()}
+        save_checkpoint(self._checkpoint, self.model, self.training_env, counts)
+
+
+class _BoardWriter(KVWriter):
+    """PPO's own diagnostics on the run's board, by number of child decisions."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        numbers = {
+            k: float(v) for k, v in key_values.items() if isinstance(v, int | float | np.number)
+        }
+        self._board.scalars({k: v for k, v in numbers.items() if "time/" not in k}, step)

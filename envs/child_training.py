@@ -54,7 +54,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012 - gymnasium declares it on the instance
 
     def __init__(
         self,
@@ -103,9 +103,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._potential = self._measure(self._episode)
         return observation.flat(), {"task": task.to_dict(), "child_seed": child_seed}
 
-    def step(
-        self, action: np.ndarray
-    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Trains the child to the next decision; see the class."""
         episode = self._episode
         if episode is None or episode.finished:
@@ -133,6 +131,10 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if episode.run.diverged:
             return self._potential - DIVERGENCE_PENALTY
         metrics = episode.observer.validated or Metrics(0.0, 0.0)
-        highest = 2 * math.log(episode.run.num_classes)
-        loss = metrics.loss if math.isfinite(metrics.loss) else highest
-        return ACCURACY_WEIGHT * metrics.accuracy - min(loss, highest)
+        return potential(metrics.loss, metrics.accuracy, episode.run.num_classes)
+
+
+def potential(loss: float, accuracy: float, num_classes: int) -> float:
+    """What the reward is the gain in: 10 x accuracy - loss, at most 2 log(classes) of it."""
+    highest = 2 * math.log(num_classes)
+    return ACCURACY_WEIGHT * accuracy - (min(loss, highest) if math.isfinite(loss) else highest)

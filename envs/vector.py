@@ -91,15 +91,16 @@ class GroupedVecEnv(VecEnv):
             rewards -= rewards.reshape(self.groups, -1).mean(1).repeat(self.group_size)
         # A child that ended early waits for its group, so that groups keep sharing seeds.
         finished = np.flatnonzero(by_group.all(1))
-        for member in np.flatnonzero(by_group.all(1).repeat(self.group_size)):
-            infos[member]["terminal_observation"] = observations[member]
-            infos[member]["TimeLimit.truncated"] = False
+        ended = by_group.all(1).repeat(self.group_size)
+        for row in np.flatnonzero(ended):
+            infos[row]["terminal_observation"] = observations[row].copy()
+            infos[row]["TimeLimit.truncated"] = False
         if len(finished):
             fresh = self._reset_groups(finished)
             for group in finished:
                 rows = slice(group * self.group_size, (group + 1) * self.group_size)
                 observations[rows] = fresh[rows]
-        return observations, rewards, by_group.all(1).repeat(self.group_size), infos
+        return observations, rewards, ended, infos
 
     def close(self) -> None:
         """Ends the workers."""
@@ -112,13 +113,15 @@ class GroupedVecEnv(VecEnv):
             entropy = (self._base_seed, int(group), int(self.episodes[group]))
             self.episodes[group] += 1
             seed = int(np.random.default_rng(entropy).integers(_SEEDS))
-            for member in range(group * self.group_size, (group + 1) * self.group_size):
-                seeds[member] = seed
+            first = int(group) * self.group_size
+            seeds |= dict.fromkeys(range(first, first + self.group_size), seed)
+        assert self.observation_space.shape is not None
         observations = np.zeros((self.num_envs, *self.observation_space.shape), np.float32)
         for worker, members in zip(self._workers, self._members, strict=True):
             worker.send("reset", [(i, seeds[m]) for i, m in enumerate(members) if m in seeds])
         for worker, members in zip(self._workers, self._members, strict=True):
-            for member, result in zip([m for m in members if m in seeds], worker.receive(), strict=True):
+            started = [member for member in members if member in seeds]
+            for member, result in zip(started, worker.receive(), strict=True):
                 observations[member] = result[0]
         return observations
 
@@ -138,7 +141,9 @@ class GroupedVecEnv(VecEnv):
         """Refused: the children live in other processes."""
         raise NotImplementedError(f"children do not take calls, got {method_name!r}")
 
-    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None) -> list[bool]:
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
+    ) -> list[bool]:
         """No child is wrapped."""
         return [False] * self.num_envs
 
@@ -196,12 +201,15 @@ class _Remote(_Worker):
         theirs.close()
 
     def send(self, command: str, arguments: list[tuple[int, Any]]) -> None:
-        self._pipe.send((command, arguments))
+        try:
+            self._pipe.send((command, arguments))
+        except OSError:
+            raise AdaptAugError("a worker process ended unexpectedly") from None
 
     def receive(self) -> list[Any]:
         try:
             results, error = self._pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             raise AdaptAugError("a worker process ended unexpectedly") from None
         if error:
             raise AdaptAugError(error)
@@ -214,9 +222,7 @@ class _Remote(_Worker):
         self._pipe.close()
 
 
-def _serve(
-    pipe: Connection, env_kwargs: dict[str, Any], count: int, sources: list[Source]
-) -> None:
+def _serve(pipe: Connection, env_kwargs: dict[str, Any], count: int, sources: list[Source]) -> None:
     """A worker's life: do commands until the pipe closes."""
     import signal
 
@@ -235,5 +241,5 @@ def _serve(
             pipe.send((children.receive(), None))
         except AdaptAugError as error:
             pipe.send((None, str(error)))
-        except Exception:
+        except Exception:  # noqa: BLE001 - the parent raises it
             pipe.send((None, f"a worker failed: {traceback.format_exc()}"))

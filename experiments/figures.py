@@ -27,19 +27,24 @@ Data = Mapping[str, Any]
 def task_name(task: Data) -> str:
     """A task in words: "digits, cnn, 100 training examples, 400 steps"."""
     counts = f"{task['n_train']:,} training examples, {task['steps']:,} steps"
-    return f"{task['dataset']}, {task['child']}, {counts}"
+    return f"{_short(task['dataset'])}, {task['child']}, {counts}"
 
 
 def budget_name(task: Data, budgets: Sequence[Data], separator: str = ", ") -> str:
     """The parts of a task in which the budgets differ: "100 examples, 1,600 steps"."""
     parts = {
-        "dataset": task["dataset"],
+        "dataset": _short(task["dataset"]),
         "child": task["child"],
         "n_train": f"{task['n_train']:,} examples",
         "steps": f"{task['steps']:,} steps",
     }
     varied = [key for key in parts if any(b["task"][key] != task[key] for b in budgets)]
     return separator.join(parts[key] for key in varied or parts)
+
+
+def _short(dataset: str) -> str:
+    """The last part of a hub id or a folder."""
+    return dataset.rstrip("/").rpartition("/")[2]
 
 
 def by_accuracy(arms: Data) -> list[str]:
@@ -81,14 +86,14 @@ def draw_budgets(budgets: Sequence[Data]) -> bytes:
         for arm in dict.fromkeys(arm for gain in gains for arm in gain)
     }
     names = sorted(means, key=lambda arm: -means[arm])
-    columns = min(len(budgets), 4)
-    lines = math.ceil(len(budgets) / columns)
+    lines = math.ceil(len(budgets) / 4)
+    columns = math.ceil(len(budgets) / lines)
     title = (
         "Accuracy minus that of training without augmentation, by budget\n"
-        "dot: mean, bar: 95% bootstrap interval; blue line: no augmentation, orange line: learned; "
-        "each panel has its own scale"
+        "dot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
+        "blue line: no augmentation, orange line: the learned policy"
     )
-    figure = new_figure(2.2 + 2.4 * columns, 1.1 + lines * (0.9 + 0.24 * len(names)), title)
+    figure = new_figure(max(8, 2.2 + 2.4 * columns), 1.3 + lines * (0.9 + 0.24 * len(names)), title)
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flat
     for panel, budget, gain in zip(panels, budgets, gains, strict=False):
         panel.axvline(0, color=PLAIN, linewidth=1, zorder=1)
@@ -98,7 +103,7 @@ def draw_budgets(budgets: Sequence[Data]) -> bytes:
             if arm in gain:
                 draw_interval(panel, row, gain[arm], colour(arm))
         panel.margins(x=0.1)
-        name_rows(panel, names, ticks=5)
+        name_rows(panel, names, ticks=6)
         panel.set(title=budget_name(budget["task"], budgets, "\n"), xlabel="points over none")
     for panel in figure.axes[len(budgets) :]:
         panel.set_visible(False)
@@ -116,13 +121,13 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
     mean = np.nanmean(values, axis=0)  # (decisions, ops)
     low, high = np.nanpercentile(values, [10, 90], axis=0)
     edges = np.linspace(0, task["steps"], longest + 1)
-    columns = min(len(ops), 5)
-    lines = math.ceil(len(ops) / columns)
+    lines = math.ceil(len(ops) / 5)
+    columns = math.ceil(len(ops) / lines)
     title = (
-        f"{task_name(task)}: how strongly the {arm} policy augments\n"
+        f"{task_name(task)}\nhow strongly the {arm} policy augments\n"
         f"line: mean of {len(runs)} seeds, band: the middle 80% of seeds"
     )
-    figure = new_figure(max(8, 1 + 2.1 * columns), 1.3 + 1.7 * lines, title)
+    figure = new_figure(max(8, 1 + 2.1 * columns), 1.5 + 1.7 * lines, title)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for panel, op in zip(panels.flat, np.argsort(-mean.mean(axis=0)), strict=False):
         panel.stairs(high[:, op], edges, baseline=low[:, op], fill=True, color=LEARNED, alpha=0.25)
@@ -144,16 +149,12 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
 def draw_cost(summary: Data) -> bytes:
     """Accuracy against relative cost, one labelled point an arm."""
     arms = {arm: scores for arm, scores in summary["arms"].items() if "relative_cost" in scores}
-    title = (
-        f"{task_name(summary['task'])}: what accuracy costs\ndot: mean, bar: 95% bootstrap interval"
-    )
+    title = f"{task_name(summary['task'])}\nwhat accuracy costs: the mean over seeds of every arm"
     figure = new_figure(10, 6, title)
     axes = figure.subplots()
-    points, bars = {}, {}
+    points = {}
     for arm, scores in arms.items():
-        low, high = bars[arm] = tuple(100 * end for end in scores["accuracy"]["ci95"])
         points[arm] = x, y = scores["relative_cost"], 100 * scores["accuracy"]["mean"]
-        axes.plot([x, x], [low, high], color=colour(arm), linewidth=1, alpha=0.6, zorder=2)
         axes.plot([x], [y], "o", color=colour(arm), markersize=7, zorder=3)
     costs = [x for x, _ in points.values()]
     if max(costs) > 4 * min(costs):
@@ -168,7 +169,7 @@ def draw_cost(summary: Data) -> bytes:
         xlabel="training time, as a multiple of training without augmentation (left is cheaper)",
         ylabel="test accuracy, % (up is better)",
     )
-    label_points(figure, axes, points, bars)
+    label_points(figure, axes, points)
     return png(figure)
 
 

@@ -21,9 +21,9 @@ FEW_SEEDS = 10
 """Below so many seeds a bootstrap interval is noticeably too narrow, and the report says so."""
 
 CAPTIONS = {
-    "accuracy": "Read the right panel first: an arm whose bar lies wholly right of the orange line "
-    "is beaten by the learned policy on the same seeds, one whose bar crosses it is a tie; the "
-    "left panel gives the accuracies, with training without augmentation as the blue line.",
+    "accuracy": "Left, the accuracies, with training without augmentation as the blue line; right, "
+    "the comparison that counts: an arm whose bar lies wholly right of the orange line is beaten "
+    "by the learned policy on the same seeds, and one whose bar crosses it is a tie.",
     "budgets": "In each panel, an arm left of the blue line does harm at that budget and an arm "
     "left of the orange line does less well than the learned policy; a method that is safe at any "
     "budget is nowhere left of the blue line.",
@@ -31,7 +31,7 @@ CAPTIONS = {
     "first: a line at 0 is an op switched off, and a wide band means that the policy reacts to "
     "what it sees of each child.",
     "cost": "Up is more accurate and left is cheaper: an arm is worth its time only if no other "
-    "lies both above it and to its left.",
+    "lies both above it and to its left (the intervals are in the figure of the accuracies).",
 }
 """What to read off each figure."""
 

@@ -113,11 +113,11 @@ def make_source(
             f"a data set needs at least 2 classes, got {len(classes)} in data set '{name}'"
         )
     for part, examples in (("train", train), ("test", test)):
-        _check_labels(examples.targets, len(classes), f"split '{part}' of data set '{name}'")
+        check_labels(examples.targets, len(classes), f"split '{part}' of data set '{name}'")
     return Source(name, train, test, tuple(classes))
 
 
-def _check_labels(targets: Tensor, num_classes: int, place: str) -> None:
+def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
     """Raise AdaptAugError at the first of the labels, int64 (N,), that is not in 0..K-1."""
     wrong = ((targets < 0) | (targets >= num_classes)).nonzero()
     if len(wrong):

@@ -39,8 +39,8 @@ def from_tensors(
         AdaptAugError: wrong shape or type, NaN or infinite pixels, floating-point pixels outside
             [0, 1], labels outside 0..K-1, or lengths that differ.
     """
-    train = _examples(inputs, targets, f"split 'train' of data set '{name}'")
-    test = _examples(test_inputs, test_targets, f"split 'test' of data set '{name}'")
+    train = checked_examples(inputs, targets, f"split 'train' of data set '{name}'")
+    test = checked_examples(test_inputs, test_targets, f"split 'test' of data set '{name}'")
     return make_source(name, train, test, classes)
 
 
@@ -67,17 +67,49 @@ def from_dataset(
     layout: Layout | None = None
     parts: list[Examples] = []
     for part, dataset in (("train", train), ("test", test)):
-        place = f"split '{part}' of data set '{name}'"
-        images, targets = _read(dataset, place)
-        if all(isinstance(image, Image.Image) for image in images):
-            inputs, layout = decode(images.__getitem__, len(images), place, layout)
-        else:
-            inputs = _stack(images, place)
-        parts.append(_examples(inputs, targets, place))
+        examples, layout = _decoded(dataset, f"split '{part}' of data set '{name}'", layout)
+        parts.append(examples)
     return make_source(name, parts[0], parts[1], classes)
 
 
-def _examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
+def to_examples(
+    data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: str
+) -> Examples:
+    """Brings a user's examples into one form.
+
+    Args:
+        data: examples as they are, (images, labels) as in `from_tensors`, or a Dataset as in
+            `from_dataset`.
+        place: what to call them in errors.
+
+    Raises:
+        AdaptAugError: there are none, or they break a rule of `from_tensors`, `from_dataset`.
+    """
+    if isinstance(data, tuple) and len(data) == 2:
+        inputs, targets = data
+        examples = checked_examples(torch.as_tensor(inputs), torch.as_tensor(targets), place)
+    elif isinstance(data, Examples):
+        examples = checked_examples(data.inputs, data.targets, place)
+    else:
+        examples, _ = _decoded(data, place)
+    if len(examples) == 0:
+        raise AdaptAugError(f"at least one example is needed, got 0 in {place}")
+    return examples
+
+
+def _decoded(
+    dataset: Dataset[Any], place: str, layout: Layout | None = None
+) -> tuple[Examples, Layout | None]:
+    """All examples of a map-style data set, and the layout that its PIL images have."""
+    images, targets = _read(dataset, place)
+    if all(isinstance(image, Image.Image) for image in images):
+        inputs, layout = decode(images.__getitem__, len(images), place, layout)
+    else:
+        inputs = _stack(images, place)
+    return checked_examples(inputs, targets, place), layout
+
+
+def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
     """Check one split's tensors and bring them to uint8 and int64."""
     if inputs.ndim != 4:
         raise AdaptAugError(

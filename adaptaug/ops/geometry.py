@@ -40,6 +40,18 @@ def translate(amount: Tensor, size: Size) -> Tensor:
     return matrix
 
 
+def crop(amount: Tensor, size: Size) -> Tensor:
+    """Moves the image by whole pixels: a random crop of the padded image, without blur.
+
+    amount (B, 2): to the right in widths, and down in heights, before rounding.
+    """
+    height, width = size
+    matrix = _identity(amount)
+    matrix[:, 0, 2] = (amount[:, 0] * -width).round()
+    matrix[:, 1, 2] = (amount[:, 1] * -height).round()
+    return matrix
+
+
 def zoom(amount: Tensor, _size: Size) -> Tensor:
     """Scales about the centre; amount (B,): log of the factor, above 0 magnifies."""
     matrix = _identity(amount)

@@ -7,8 +7,9 @@ from adaptaug.ops.op import Op, register
 
 IMAGE_OPS: tuple[Op, ...] = (
     Op("rotate", "geometry", 30, "degrees", geometry.rotate, True),
-    # At magnitude 0.5 the usual random crop: up to 4 of 32 pixels each way.
     Op("translate", "geometry", 0.25, "sides", geometry.translate, True, draws=2),
+    # At magnitude 1 the usual random crop after padding by an eighth: 4 of 32 pixels.
+    Op("crop", "geometry", 0.125, "sides, whole pixels", geometry.crop, True, draws=2),
     Op("zoom", "geometry", math.log(1.5), "log of the factor", geometry.zoom, True),
     Op("shear", "geometry", 0.3, "pixels a pixel", geometry.shear, True),
     Op("hflip", "geometry", 0.5, "probability", geometry.hflip, chance=True),
@@ -18,10 +19,9 @@ IMAGE_OPS: tuple[Op, ...] = (
     Op("saturation", "colour", 0.8, "factor less 1", colour.saturation, True, grayscale=False),
     Op("hue", "colour", 0.1, "turns", colour.hue, True, grayscale=False),
     Op("noise", "pixel", 0.2, "standard deviation", pixel.noise),
-    # One pixel at a side of 32.
-    Op("blur", "pixel", 1 / 32, "sigma in shorter sides", pixel.blur),
+    Op("blur", "pixel", 1.0, "variance in square pixels, at sides up to 32", pixel.blur),
     Op("sharpness", "pixel", 0.9, "factor less 1", pixel.sharpness, True),
-    Op("solarize", "pixel", 1.0, "1 less the threshold", pixel.solarize),
+    Op("solarize", "pixel", 1.0, "probability", pixel.solarize, chance=True),
     Op("posterize", "pixel", 4.0, "bits cleared of 8", pixel.posterize),
     Op("erasing", "pixel", 0.4, "share of the area", pixel.erasing),
     Op("mixup", "mixing", 0.5, "partner's weight", mixing.mixup),

@@ -42,10 +42,14 @@ def _distances(side: int, images: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
-    """Gaussian blur; amount is sigma in shorter sides."""
+    """Gaussian blur; amount is the variance, whose square root is sigma.
+
+    In square pixels up to a shorter side of 32; above, sigma grows with the side. Variances add
+    up and their effect starts linearly, while a sigma below 0.3 pixels cannot be seen.
+    """
     height, width = images.shape[-2:]
-    sigma = (_per_image(amount) * min(height, width)).clamp(min=1e-3)
-    rate = -0.5 / sigma.square()
+    scale = max(1, min(height, width) / 32) ** 2
+    rate = -0.5 / (_per_image(amount) * scale).clamp_(min=1e-6)
     rows, columns = (
         # exp is many times slower where it underflows.
         (_distances(side, images) * rate).clamp_(min=-60).exp_()
@@ -66,9 +70,19 @@ def sharpness(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
     return detail.mul_(_per_image(amount * (9 / 13))).add_(images).clamp_(0, 1)
 
 
-def solarize(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
-    """Inverts the values above 1 - amount."""
-    above = (images > 1 - _per_image(amount)).to(images.dtype)
+def solarize(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
+    """Inverts the values above a threshold, uniform in [0, 1), where the amount is 1.
+
+    A chance, since a threshold that starts at 1 would not start from the identity: images with
+    values of exactly 1 are inverted there at once.
+    """
+    threshold = torch.rand(len(amount), generator=generator, device=amount.device)
+    return invert_above(images, torch.where(amount > 0, threshold, 1))
+
+
+def invert_above(images: Tensor, threshold: Tensor) -> Tensor:
+    """1 - x for the values x above each image's threshold (B,), the others as they are."""
+    above = (images > _per_image(threshold)).to(images.dtype)
     return (images - above).abs_()  # |x - 1| is 1 - x; much faster than torch.where
 
 

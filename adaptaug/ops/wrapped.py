@@ -66,7 +66,7 @@ class Wrapped:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """Seeds the CPU's generator and the batch's device's, where torch.manual_seed takes them all."""
+    """Seeds the generators that were forked; torch.manual_seed would seed every device's."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -98,6 +98,6 @@ def wrap(
     """
     if dtype not in (torch.uint8, torch.float32):
         raise AdaptAugError(f"dtype must be torch.uint8 or torch.float32, got {dtype}")
-    name = name or getattr(transform, "__name__", type(transform).__name__)
+    name = name or str(getattr(transform, "__name__", type(transform).__name__))
     function = Wrapped(transform, name, dtype)
     return Op(name, "pixel", 1, "probability", function, chance=True, grayscale=grayscale)

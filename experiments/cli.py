@@ -1,0 +1,102 @@
+"""What all scripts share: arguments in one sense, errors in one sentence, exit codes."""
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import tyro
+
+from adaptaug.children import ChildShape, build_child
+from adaptaug.data import load, split
+from adaptaug.errors import AdaptAugError
+from adaptaug.randomness import RandomStream
+from adaptaug.task import Task
+
+RUNS = Path("runs")
+"""Where run folders are made."""
+
+EVALUATION_SEEDS = 1_000_000
+"""First seed of an evaluation."""
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True)
+class ChildOptions:
+    """How children are trained."""
+
+    child: str = "cnn"
+    """Child model."""
+    width: int = 16
+    """Width of the child; 32 is the full small CNN."""
+    batch_size: int = 32
+    """Examples in a batch."""
+    peak_learning_rate: float = 1e-2
+    """Adam's learning rate at the top of the one-cycle schedule."""
+    n_validation: int = 500
+    """Reward-validation examples: labels that the policy looks at during a run."""
+    n_test: int | None = None
+    """Final test examples; by default the whole test split."""
+    decision_interval: int | None = None
+    """Batches between decisions, down to 1; by default an eighth of the run."""
+    patience: int | None = None
+    """Early stopping after that many decisions without a better validation loss."""
+    device: str = "cpu"
+    """Where children train."""
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Worker processes, one child at a time in each; 0 means this process alone."""
+
+    def task(self, dataset: str, n_train: int, steps: int) -> Task:
+        """The task of these options."""
+        return Task(
+            dataset=dataset,
+            n_train=n_train,
+            steps=steps,
+            child=self.child,
+            width=self.width,
+            batch_size=self.batch_size,
+            peak_learning_rate=self.peak_learning_rate,
+            n_validation=self.n_validation,
+            n_test=self.n_test,
+            decision_interval=self.decision_interval,
+            patience=self.patience,
+        )
+
+
+def check_task(task: Task) -> None:
+    """Finds what is wrong with data, split or child before anything is written or trained.
+
+    Raises:
+        AdaptAugError: the task cannot be trained.
+    """
+    source = load(task.dataset)
+    split(source, task.n_train, task.n_validation, 0, rows=task.rows, n_test=task.n_test)
+    shape = ChildShape(source.channels, source.size, source.num_classes, task.width)
+    with RandomStream(0).active():
+        build_child(task.child, shape)
+
+
+def command() -> str:
+    """The command that runs this script again."""
+    module = Path(sys.argv[0]).stem
+    return shlex.join(["python", "-m", f"experiments.{module}", *sys.argv[1:]])
+
+
+def main(options: type[Options], run: Callable[[Options], int], description: str | None) -> None:
+    """Parses the command line, runs, and turns a user's mistake into a sentence and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    parsed = tyro.cli(options, description=description)
+    try:
+        code = run(parsed)
+    except AdaptAugError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    raise SystemExit(code)

@@ -1,0 +1,195 @@
+"""Search a policy, judge it against its rivals, write the report.
+
+    python -m experiments.train_policy --name digits
+    python -m experiments.train_policy --name mine --dataset path/or/hub-id --n-train 500
+
+A laptop-sized look at everything in half a minute:
+
+    python -m experiments.train_policy --name tiny --episodes 72 --steps 100 --seeds 3
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adaptaug.cost import CostTable
+from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation import Arm, Job, Record, worker_pool
+from adaptaug.files import new_run_folder, write_json
+from adaptaug.ops import OpSpace
+from adaptaug.statistics import summarise
+from adaptaug.task import Task, TaskRange
+from agents.rivals import Trial, best_constant
+from agents.search import SearchConfig, SearchResult, search
+from experiments.arms import constant_arm, fixed_arms, policy_arm
+from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
+from experiments.report import arms_table, write_report
+
+DEFAULT_OPS = (
+    "rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise", "erasing",
+    "mixup",
+)  # fmt: skip
+"""The op space of a search."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Search a policy, judge it on unseen seeds, write runs/NAME."""
+
+    name: str = "digits"
+    """Name of the run folder in runs/."""
+    dataset: tuple[str, ...] = ("digits",)
+    """'digits', hub ids or local folders; the first is the one that the policy is judged on."""
+    n_train: int = 100
+    """Training examples of a child in the evaluation."""
+    steps: int = 400
+    """Batches of a child's training in the evaluation."""
+    seeds: int = 20
+    """Evaluation seeds, unseen in the search."""
+    search_n_train: tuple[int, int] | None = None
+    """Range of training examples in the search; by default n-train / 2 to 4 n-train."""
+    search_steps: tuple[int, int] | None = None
+    """Range of batches in the search; by default steps / 4 to 2 steps."""
+    tasks: Path | None = None
+    """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange."""
+    ops: tuple[str, ...] = DEFAULT_OPS
+    """Op space."""
+    episodes: int = 1620
+    """Child trainings in the search."""
+    cost_weight: float = 0.05
+    """Lambda: price of as much compute again as plain training, in units of the reward."""
+    actor: str = "shared"
+    """'shared', one small network for all ops, or 'mlp', the ablation."""
+    op_bias: bool = True
+    """Whether each op has a learned bias of its own, which helps at home and hinders transfer."""
+    constant_share: float = 0.1
+    """Child trainings for the best constant's random search, as a share of the policy's."""
+    time_limit_minutes: float | None = None
+    """End the search after the update in which this time is up."""
+    resume: bool = False
+    """Go on from the checkpoint of the run folder."""
+    seed: int = 0
+    """Seeds the search; evaluation seeds are others."""
+    training: ChildOptions = field(default_factory=ChildOptions)
+    """How children are trained."""
+
+    def task_ranges(self) -> list[TaskRange]:
+        """What is searched over."""
+        if self.tasks is not None:
+            return read_tasks(self.tasks)
+        n_train = self.search_n_train or (max(1, self.n_train // 2), 4 * self.n_train)
+        steps = self.search_steps or (max(1, self.steps // 4), 2 * self.steps)
+        return [
+            TaskRange(self.training.task(name, n_train[1], steps[1]), steps, n_train)
+            for name in self.dataset
+        ]
+
+
+def read_tasks(path: Path) -> list[TaskRange]:
+    """Reads a JSON list of task ranges."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [TaskRange.from_dict(row) for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        raise AdaptAugError(f"tasks must be a JSON list of objects in {path}: {error}") from None
+
+
+def run(options: Options) -> int:
+    """Does the whole job; returns the exit code."""
+    task = options.training.task(options.dataset[0], options.n_train, options.steps)
+    ranges = options.task_ranges()
+    check(task, ranges, options.ops)
+    folder = RUNS / options.name
+    if not options.resume:
+        new_run_folder(folder)
+        write_json(folder / "config.json", options)
+    config = SearchConfig(
+        tasks=[item.to_dict() for item in ranges],
+        ops=options.ops,
+        cost_weight=options.cost_weight,
+        episodes=options.episodes,
+        actor=options.actor,
+        op_bias=options.op_bias,
+        seed=options.seed,
+        processes=options.training.processes,
+        device=options.training.device,
+        time_limit_minutes=options.time_limit_minutes,
+    )
+    result = search(config, folder, resume=options.resume)
+    if result.interrupted:
+        print(
+            f"interrupted after {result.episodes} child trainings: the policy so far is in "
+            f"{folder / 'policy'}, go on from {folder / 'checkpoints'} with --resume",
+            file=sys.stderr,
+        )
+        return 130
+    summary, records = judge(options, task, ranges, result, folder)
+    write_report(folder, summary, records)
+    print(arms_table(summary))
+    print(f"\nreport: {folder / 'report.md'}   policy: {folder / 'policy'}")
+    print(f"curves: tensorboard --logdir {RUNS}")
+    return 0
+
+
+def check(task: Task, ranges: Sequence[TaskRange], ops: Sequence[str]) -> None:
+    """Finds a user's mistake before anything is written or trained."""
+    OpSpace(ops)
+    check_task(task)
+    for item in ranges:
+        for n_train in item.n_train:
+            check_task(item.task.but(n_train=n_train))
+
+
+def judge(
+    options: Options,
+    task: Task,
+    ranges: Sequence[TaskRange],
+    result: SearchResult,
+    folder: Path,
+) -> tuple[dict[str, Any], list[Record]]:
+    """Trains children on unseen seeds under every arm; returns summary and records."""
+    costs = result.policy.costs
+    trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1)
+    trainings = max(8, round(options.constant_share * result.episodes))
+    arms = [
+        *fixed_arms(options.ops),
+        policy_arm("untrained policy", result.untrained),
+        policy_arm("learned", result.policy),
+    ]
+    seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
+    datasets = [task.dataset, *(item.task.dataset for item in ranges)]
+    with worker_pool(datasets, options.training.processes) as pool:
+        constant, spent = best_constant(options.ops, trial, trainings, pool)
+        write_json(folder / "best_constant.json", dict(zip(options.ops, constant, strict=True)))
+        arms.append(constant_arm("best constant", options.ops, constant))
+        jobs = jobs_for(arms, task, seeds, costs, options.training.device)
+        records = pool.run(jobs, "evaluation")
+    summary = {
+        "task": {
+            "dataset": task.dataset, "child": task.child, "n_train": task.n_train,
+            "steps": task.steps,
+        },
+        "search": {
+            "episodes": result.episodes,
+            "child_steps": result.child_steps,
+            "seconds": result.seconds,
+            "child_steps_per_second": result.child_steps / max(result.seconds, 1e-9),
+            "constant_trainings": spent,
+        },
+        "command": command(),
+    }  # fmt: skip
+    return summary | summarise(records), records
+
+
+def jobs_for(
+    arms: Sequence[Arm], task: Task, seeds: Sequence[int], costs: CostTable, device: str
+) -> list[Job]:
+    """Every arm on every seed, seed by seed."""
+    return [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
+
+
+if __name__ == "__main__":
+    main(Options, run, __doc__)

@@ -1,0 +1,193 @@
+"""Take a policy to data, budgets or children that it was not searched on, against its rivals.
+
+Zero-shot, and after fitting one bias per op on 100 child trainings there:
+
+    python -m experiments.transfer_policy --name mnist --policy runs/digits/policy \
+        --dataset path/or/hub-id --n-train 200 500 --steps 400 --seeds 5
+    python -m experiments.transfer_policy --name mnist-adapted --policy runs/digits/policy \
+        --dataset path/or/hub-id --n-train 200 500 --steps 400 --seeds 5 --adapt 100
+
+One policy at every budget of its home task:
+
+    python -m experiments.transfer_policy --name budgets --policy runs/digits/policy \
+        --budgets 100x400 100x100 100x1600 50x400 400x400 --seeds 20
+
+A laptop-sized look:
+
+    python -m experiments.transfer_policy --name tiny --policy runs/digits/policy \
+        --budgets 100x50 --seeds 3
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adaptaug.artefact import Policy, load_policy, save_policy
+from adaptaug.cost import CostTable, calibrate
+from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
+from adaptaug.files import new_run_folder, write_json
+from adaptaug.statistics import summarise
+from adaptaug.task import Task, TaskRange
+from agents.rivals import Trial, adapt
+from experiments.arms import constant_arm, fixed_arms, policy_arm
+from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
+from experiments.report import arms_table, write_report
+
+
+@dataclass(frozen=True)
+class Options:
+    """Judge a policy on other data and budgets, write runs/NAME."""
+
+    policy: str
+    """Policy folder or hub id."""
+    name: str = "transfer"
+    """Name of the run folder in runs/."""
+    dataset: str = "digits"
+    """'digits', a hub id or a local folder."""
+    n_train: tuple[int, ...] = (100,)
+    """Training examples; several are combined with every run length."""
+    steps: tuple[int, ...] = (400,)
+    """Run lengths in batches."""
+    epochs: tuple[int, ...] = ()
+    """Run lengths in passes over the training examples, in place of batches."""
+    budgets: tuple[str, ...] = ()
+    """Budgets as N_TRAINxSTEPS, such as 100x400, in place of the combinations."""
+    seeds: int = 5
+    """Evaluation seeds."""
+    adapt: int = 0
+    """Child trainings on which to fit the op biases first; 0 is zero-shot."""
+    adapt_steps: tuple[int, int] | None = None
+    """Range of run lengths in the adaptation; by default that of the budgets."""
+    rows: tuple[int, int] | None = None
+    """Slice of the data set's shuffled training rows to draw from."""
+    constant: Path | None = None
+    """A JSON object of magnitudes by op, such as a search's best_constant.json: one more arm."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """More policies to judge: arm name and folder."""
+    defaults: bool = True
+    """Whether the arms that need no policy run too."""
+    cost_weight: float = 0.05
+    """Lambda in the adaptation."""
+    seed: int = 0
+    """Seeds the adaptation."""
+    training: ChildOptions = field(default_factory=ChildOptions)
+    """How children are trained."""
+
+    def tasks(self) -> list[Task]:
+        """Every budget, as a task."""
+        pairs = [_budget(text) for text in self.budgets]
+        size = self.training.batch_size
+        for n_train in () if pairs else self.n_train:
+            lengths = [max(1, round(e * n_train / size)) for e in self.epochs] or self.steps
+            pairs += [(n_train, steps) for steps in lengths]
+        return [self.training.task(self.dataset, n, s).but(rows=self.rows) for n, s in pairs]
+
+
+def run(options: Options) -> int:
+    """Does the whole job; returns the exit code."""
+    policy = load_policy(options.policy)
+    more = {name: load_policy(folder) for name, folder in options.more.items()}
+    tasks = [_as_searched(task, policy, options) for task in options.tasks()]
+    for task in tasks:
+        check_task(task)
+    constant = _read_constant(options.constant, policy.ops) if options.constant else None
+    folder = new_run_folder(RUNS / options.name)
+    write_json(folder / "config.json", options)
+    costs = calibrate(tasks[0], policy.op_space, options.training.device)
+    arms = fixed_arms(policy.ops) if options.defaults else []
+    if constant is not None:
+        arms.append(constant_arm("best constant", policy.ops, constant))
+    arms += [policy_arm(name, other) for name, other in more.items()]
+    search: dict[str, Any] = {}
+    with worker_pool([tasks[0].dataset], options.training.processes) as pool:
+        if options.adapt:
+            arms.append(policy_arm("zero-shot", policy))
+            policy, search = _adapted(policy, tasks, costs, options, pool)
+        save_policy(folder / "policy", policy)
+        arms.append(policy_arm("learned", policy))
+        records = _evaluate(arms, tasks, costs, options, pool)
+    write_json(folder / "records.json", records)
+    summary = _summary(tasks, records) | {"search": search, "command": command()}
+    write_report(folder, summary, [r for r in records if _budget_of(r) == _key(tasks[0])])
+    for entry in summary["budgets"]:
+        print(f"\n{options.dataset}, {entry['task']['n_train']} images, "
+              f"{entry['task']['steps']} steps\n{arms_table(entry)}")  # fmt: skip
+    print(f"\nreport: {folder / 'report.md'}")
+    return 0
+
+
+def _adapted(
+    policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options, pool: Pool
+) -> tuple[Policy, dict[str, Any]]:
+    """The policy with op biases fitted on the budgets' range."""
+    sizes = [task.n_train for task in tasks]
+    lengths = options.adapt_steps or (min(t.steps for t in tasks), max(t.steps for t in tasks))
+    ranges = [TaskRange(tasks[0], lengths, (min(sizes), max(sizes)))]
+    trial = Trial(ranges, [costs], options.cost_weight, options.seed, options.training.device)
+    adapted, scores, spent = adapt(policy, trial, options.adapt, pool)
+    print(f"adaptation, mean score on unseen trials: {scores}")
+    provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset}
+    return replace(adapted, provenance=provenance), {"episodes": spent, "scores": scores}
+
+
+def _evaluate(
+    arms: Sequence[Arm], tasks: Sequence[Task], costs: CostTable, options: Options, pool: Pool
+) -> list[Record]:
+    """Every arm on every budget and seed; long runs first, so that no core idles at the end."""
+    seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
+    device = options.training.device
+    jobs = [
+        Job(arm, task, seed, costs, device=device)
+        for task in sorted(tasks, key=lambda task: -task.steps)
+        for seed in seeds
+        for arm in arms
+    ]
+    return pool.run(jobs, "evaluation")
+
+
+def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]:
+    budgets = []
+    for task in tasks:
+        described = {name: getattr(task, name) for name in ("dataset", "child", "n_train", "steps")}
+        here = [record for record in records if _budget_of(record) == _key(task)]
+        budgets.append({"task": described} | summarise(here))
+    return {**budgets[0], "budgets": budgets}
+
+
+def _as_searched(task: Task, policy: Policy, options: Options) -> Task:
+    """The task with the policy's own rhythm of decisions, unless the user set one."""
+    interval = options.training.decision_interval or policy.decision_interval
+    return task.but(decisions=policy.decisions, decision_interval=interval)
+
+
+def _budget(text: str) -> tuple[int, int]:
+    try:
+        n_train, steps = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise AdaptAugError(f"a budget must read N_TRAINxSTEPS, got {text!r}") from None
+    return n_train, steps
+
+
+def _key(task: Task) -> tuple[int, int]:
+    return task.n_train, task.steps
+
+
+def _budget_of(record: Record) -> tuple[int, int]:
+    return record["n_train"], record["steps"]
+
+
+def _read_constant(path: Path, ops: Sequence[str]) -> list[float]:
+    """Magnitudes in the order of the ops."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return [float(values.get(name, 0.0)) for name in ops]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise AdaptAugError(f"constant must be a JSON object of numbers in {path}: {error}") from None
+
+
+if __name__ == "__main__":
+    main(Options, run, __doc__)

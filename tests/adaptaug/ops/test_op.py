@@ -1,0 +1,75 @@
+"""Draws stay in their range and repeat; the registry refuses what it must."""
+
+import pytest
+import torch
+from torch import Generator
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.ops import IMAGE_OPS, Op, draw, find, image_ops, register
+
+
+def _op(name="test", **fields):
+    row = {"stage": "pixel", "high": 4.0, "unit": "none", "function": lambda images, *_: images}
+    return Op(name, **(row | fields))
+
+
+def _generator():
+    return Generator().manual_seed(0)
+
+
+def test_unsigned_amounts_fill_the_range_from_zero():
+    amount = draw(_op(), 0.5, 10_000, _generator())
+    assert amount.shape == (10_000,)
+    assert amount.min() >= 0
+    assert amount.max() < 2
+    assert amount.mean().item() == pytest.approx(1.0, abs=0.03)
+
+
+def test_signed_amounts_fill_the_range_on_both_sides():
+    amount = draw(_op(signed=True), 0.5, 10_000, _generator())
+    assert -2 <= amount.min() < -1.99
+    assert 1.99 < amount.max() < 2
+    assert amount.mean().item() == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_chance_is_one_with_probability_magnitude_times_high():
+    amount = draw(_op(high=0.5, chance=True), 0.5, 10_000, _generator())
+    assert set(amount.tolist()) == {0.0, 1.0}
+    assert amount.mean().item() == pytest.approx(0.25, abs=0.02)
+    assert draw(_op(high=1.0, chance=True), 1.0, 100, _generator()).min() == 1
+
+
+def test_several_amounts_are_independent():
+    amount = draw(_op(draws=2), 1.0, 10_000, _generator())
+    assert amount.shape == (10_000, 2)
+    assert torch.corrcoef(amount.T)[0, 1].abs() < 0.03
+
+
+def test_a_draw_repeats_and_scales_with_the_magnitude():
+    full = draw(_op(signed=True), 1.0, 8, _generator())
+    half = draw(_op(signed=True), 0.5, 8, _generator())
+    assert torch.allclose(half, full / 2)
+
+
+def test_the_registry_finds_registered_ops_and_refuses_a_taken_name(monkeypatch):
+    monkeypatch.setattr("adaptaug.ops.op._REGISTRY", {})
+    op = register(_op("mine"))
+    assert register(op) is op
+    assert find("mine") is op
+    assert image_ops() == {"mine": op}
+    with pytest.raises(AdaptAugError, match="got 'mine', which is taken"):
+        register(_op("mine", high=1.0))
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(AdaptAugError, match="unknown op 'spin'; known ops: rotate, translate, "):
+        find("spin")
+
+
+def test_an_unknown_stage_is_refused():
+    with pytest.raises(AdaptAugError, match=r"stage must be one of .* got 'sound' for op 'test'"):
+        _op(stage="sound")
+
+
+def test_all_rows_of_the_table_are_registered():
+    assert tuple(image_ops().values())[: len(IMAGE_OPS)] == IMAGE_OPS

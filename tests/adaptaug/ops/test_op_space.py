@@ -1,0 +1,192 @@
+"""An op space applies its active ops, in stage order, and refuses bad magnitudes."""
+
+import math
+import pickle
+
+import pytest
+import torch
+from torch import Generator
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.ops import Op, OpSpace, draw, geometry, image_ops
+from adaptaug.ops.colour import mean_colour, recolour
+
+ALL = tuple(image_ops())
+GEOMETRY = ("rotate", "translate", "zoom", "shear", "hflip")
+NINE = (*GEOMETRY, "brightness", "contrast", "noise", "erasing")
+
+
+def _generator(seed=0):
+    return Generator().manual_seed(seed)
+
+
+def _batch(count=16, channels=3):
+    images = torch.rand(count, channels, 12, 10, generator=_generator(9))
+    return images, torch.arange(count) % 4
+
+
+def test_all_zero_returns_the_very_batch_and_draws_nothing():
+    images, targets = _batch()
+    generator = _generator()
+    before = generator.get_state()
+    result = OpSpace(ALL).apply(images, targets, [0.0] * len(ALL), generator)
+    assert result[0] is images
+    assert result[1] is targets
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_an_op_at_zero_leaves_the_others_as_they_are():
+    images, targets = _batch()
+    alone, _ = OpSpace(["noise"]).apply(images, targets, [0.5], _generator())
+    magnitudes = [0.5 if name == "noise" else 0.0 for name in NINE]
+    among, _ = OpSpace(NINE).apply(images, targets, magnitudes, _generator())
+    assert torch.equal(alone, among)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_all_ops_together_keep_shape_and_range_and_repeat(channels):
+    images, targets = _batch(channels=channels)
+    given = images.clone()
+    space = OpSpace(ALL)
+    first, labels = space.apply(images, targets, [1.0] * len(ALL), _generator(), 4)
+    second, again = space.apply(images, targets, [1.0] * len(ALL), _generator(), 4)
+    assert torch.equal(first, second)
+    assert torch.equal(labels, again)
+    assert torch.equal(images, given)
+    assert first.shape == images.shape
+    assert 0 <= first.min() <= first.max() <= 1
+    torch.testing.assert_close(labels.sum(1), torch.ones(16))
+
+
+def test_geometry_is_composed_so_that_the_space_s_last_op_comes_first():
+    images, targets = _batch()
+    result, _ = OpSpace(["rotate", "translate"]).apply(images, targets, [1, 1], _generator())
+    generator = _generator()
+    turn = geometry.rotate(draw(image_ops()["rotate"], 1.0, 16, generator), (12, 10))
+    move = geometry.translate(draw(image_ops()["translate"], 1.0, 16, generator), (12, 10))
+    assert torch.equal(result, geometry.warp(images, turn @ move))
+
+
+def test_contrast_sees_the_image_as_brightness_leaves_it():
+    images, targets = _batch()
+    images = images * 0.4 + 0.1  # nothing is clipped
+    space = OpSpace(["brightness", "contrast"])
+    result, _ = space.apply(images, targets, [0.5, 0.5], _generator())
+    generator = _generator()
+    for name in space.names:
+        op = image_ops()[name]
+        amount = draw(op, 0.5, 16, generator)
+        images = recolour(images, op.function(amount, mean_colour(images)))
+    torch.testing.assert_close(result, images)
+
+
+def test_stages_come_in_their_order_whatever_the_space_s():
+    images, targets = _batch()
+    one, _ = OpSpace(["noise", "brightness", "rotate"]).apply(
+        images, targets, [0.5] * 3, _generator()
+    )
+    other, _ = OpSpace(["rotate", "brightness", "noise"]).apply(
+        images, targets, [0.5] * 3, _generator()
+    )
+    assert torch.equal(one, other)
+
+
+def test_grayscale_skips_what_makes_no_sense():
+    space = OpSpace(["rotate", "saturation", "hue"])
+    assert space.for_channels(3) == (True, True, True)
+    assert space.for_channels(1) == (True, False, False)
+    images, targets = _batch(channels=1)
+    result, _ = space.apply(images, targets, [0.0, 1.0, 1.0], _generator())
+    assert result is images
+
+
+def test_properties_follow_the_ops():
+    space = OpSpace(["rotate", "hflip", "brightness", "hue", "noise", "mixup"])
+    assert len(space) == 6
+    assert space.names[2] == "brightness"
+    assert space.stages == ("geometry", "geometry", "colour", "colour", "noise", "mixup")
+    assert space.mixes_labels
+    assert not OpSpace(NINE).mixes_labels
+
+
+def test_targets_become_soft_only_under_an_active_mixing_op():
+    images, targets = _batch()
+    space = OpSpace(["hflip", "mixup"])
+    assert space.apply(images, targets, [1.0, 0.0], _generator())[1] is targets
+    soft = space.apply(images, targets, [0.0, 1.0], _generator(), 4)[1]
+    assert soft.shape == (16, 4)
+    assert soft.dtype == torch.float32
+    again = space.apply(images, soft, [0.0, 1.0], _generator())[1]
+    assert again.shape == (16, 4)
+
+
+def test_mixing_classes_needs_their_number():
+    images, targets = _batch()
+    with pytest.raises(AdaptAugError, match=r"num_classes must be given .* for op 'cutmix'"):
+        OpSpace(["cutmix"]).apply(images, targets, [0.5], _generator())
+
+
+def test_empty_single_and_strided_batches_are_fine():
+    images, targets = _batch()
+    space, magnitudes = OpSpace(ALL), [0.7] * len(ALL)
+    empty, labels = space.apply(images[:0], targets[:0], magnitudes, _generator(), 4)
+    assert empty.shape == (0, 3, 12, 10)
+    assert labels.shape == (0, 4)
+    assert space.apply(images[:1], targets[:1], magnitudes, _generator(), 4)[0].isfinite().all()
+    strided = images.to(memory_format=torch.channels_last)
+    expected, _ = space.apply(images, targets, magnitudes, _generator(), 4)
+    result, _ = space.apply(strided, targets, magnitudes, _generator(), 4)
+    torch.testing.assert_close(result, expected)
+
+
+def test_a_large_batch_goes_through_in_parts_that_each_draw_anew(monkeypatch):
+    images, targets = _batch()
+    monkeypatch.setattr("adaptaug.ops.op_space._CHUNK_VALUES", 5 * images[0].numel())
+    space = OpSpace(NINE)
+    whole, _ = space.apply(images, targets, [0.5] * 9, _generator())
+    generator = _generator()
+    parts = [space.apply(part, targets, [0.5] * 9, generator)[0] for part in images.split(5)]
+    assert torch.equal(whole, torch.cat(parts))
+
+
+@pytest.mark.parametrize("magnitude", [1.3, -0.1, math.nan, math.inf])
+def test_a_magnitude_outside_zero_to_one_is_refused(magnitude):
+    images, targets = _batch()
+    rule = rf"magnitude must lie in \[0, 1\], got {magnitude} for op 'hue'"
+    with pytest.raises(AdaptAugError, match=rule):
+        OpSpace(["rotate", "hue"]).apply(images, targets, [0.5, magnitude], _generator())
+
+
+def test_other_bad_input_is_refused_in_a_sentence():
+    images, targets = _batch()
+    space = OpSpace(["rotate", "noise"])
+    with pytest.raises(AdaptAugError, match="one for each of 2 ops, got 1"):
+        space.apply(images, targets, [0.5], _generator())
+    with pytest.raises(AdaptAugError, match=r"must be float32 .* got torch\.uint8 of shape"):
+        space.apply((images * 255).byte(), targets, [0.5, 0.5], _generator())
+    with pytest.raises(AdaptAugError, match=r"of shape \(3, 12, 10\)"):
+        space.apply(images[0], targets, [0.5, 0.5], _generator())
+    with pytest.raises(AdaptAugError, match="unknown op 'spin'"):
+        OpSpace(["spin"])
+    with pytest.raises(AdaptAugError, match="got 'noise' twice"):
+        OpSpace(["noise", "noise"])
+    with pytest.raises(AdaptAugError, match="at least one op"):
+        OpSpace([])
+
+
+def test_users_own_ops_and_spaces_pickle_and_mix_with_names():
+    own = Op("own", "colour", 0.2, "factor less 1", image_ops()["brightness"].function)
+    space = OpSpace(["rotate", own])
+    images, targets = _batch()
+    expected, _ = space.apply(images, targets, [0.5, 0.5], _generator())
+    result, _ = pickle.loads(pickle.dumps(space)).apply(images, targets, [0.5, 0.5], _generator())
+    assert torch.equal(result, expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_batch_on_a_gpu_stays_there():
+    images, targets = (tensor.cuda() for tensor in _batch())
+    generator = Generator("cuda").manual_seed(0)
+    result, labels = OpSpace(ALL).apply(images, targets, [0.5] * len(ALL), generator, 4)
+    assert result.is_cuda
+    assert labels.is_cuda

@@ -1,0 +1,77 @@
+"""The contract check finds every way to break the contract."""
+
+import random
+
+import pytest
+import torch
+
+from adaptaug.ops import Op
+from adaptaug.ops.testing import check_op
+
+
+def _scale(images, amount):
+    return images * (1 - amount[:, None, None, None])
+
+
+def _in_place(images, amount, generator):
+    return images.mul_(1 - amount[:, None, None, None])
+
+
+def _out_of_range(images, amount, generator):
+    return images + amount[:, None, None, None]
+
+
+def _global_torch(images, amount, generator):
+    return _scale(images, amount * torch.rand(len(amount)))
+
+
+def _global_python(images, amount, generator):
+    random.random()
+    return _scale(images, amount)
+
+
+def _own_state(images, amount, generator):
+    return _scale(images, amount * torch.rand(1, generator=OWN))
+
+
+def _one_draw(images, amount, generator):
+    return _scale(images, amount[:1])
+
+
+def _double(images, amount, generator):
+    return _scale(images, amount).double()
+
+
+def _crop(images, amount, generator):
+    return images[..., 1:]
+
+
+def _never_nothing(images, amount, generator):
+    return images * 0.5
+
+
+OWN = torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize(
+    ("function", "rule"),
+    [
+        (_in_place, "not be modified"),
+        (_out_of_range, "stay in"),
+        (_global_torch, "global random state"),
+        (_global_python, "global random state"),
+        (_own_state, "the same generator state"),
+        (_one_draw, "its own draw"),
+        (_double, "dtype"),
+        (_crop, "shape"),
+        (_never_nothing, "near the identity"),
+    ],
+)
+def test_a_broken_op_is_told_what_it_breaks(function, rule):
+    op = Op("broken", "pixel", 1.0, "share", function)
+    with pytest.raises(AssertionError, match=f"{rule}.* of op 'broken'"):
+        check_op(op)
+
+
+def test_a_good_op_passes():
+    check_op(Op("good", "pixel", 1.0, "share", lambda images, amount, _: _scale(images, amount)))

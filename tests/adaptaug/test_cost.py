@@ -1,0 +1,44 @@
+"""Costs: read from a table by hand, and measured."""
+
+import json
+
+import pytest
+import torch
+
+from adaptaug.cost import CostTable, calibrate
+from adaptaug.ops import OpSpace
+from adaptaug.task import Task
+
+SPACE = OpSpace(["rotate", "zoom", "brightness", "contrast", "noise", "erasing"])
+TABLE = CostTable({"geometry": 0.2, "colour": 0.1, "noise": 0.4}, observe=2.0, default=0.05)
+
+
+@pytest.mark.parametrize(
+    ("magnitudes", "cost"),
+    [
+        ([0, 0, 0, 0, 0, 0], 0.0),
+        ([0.1, 0, 0, 0, 0, 0], 0.2),
+        ([0.1, 1, 0, 0, 0, 0], 0.2),  # fused: two for the price of one
+        ([0, 0, 0.3, 0.3, 1, 0], 0.5),
+        ([0, 0, 0, 0, 0, 0.5], 0.05),  # not in the table
+        ([1, 1, 1, 1, 1, 1], 0.75),
+    ],
+)
+def test_an_interval_by_hand(magnitudes: list[float], cost: float) -> None:
+    assert TABLE.interval(SPACE, magnitudes, 10) == pytest.approx(10 * cost)
+
+
+def test_plain_data_there_and_back() -> None:
+    assert CostTable.from_dict(json.loads(json.dumps(TABLE.to_dict()))) == TABLE
+    assert CostTable.from_dict({}) == CostTable()
+
+
+def test_calibration_measures_every_stage_that_applies() -> None:
+    task = Task(steps=16, n_train=40, n_validation=50, width=4)
+    before = torch.get_rng_state()
+    table = calibrate(task, OpSpace(["rotate", "zoom", "hue", "noise"]))
+    assert set(table.stages) == {"geometry", "noise"}  # digits have no hue
+    assert all(cost >= 0 for cost in table.stages.values())
+    assert table.observe > 0
+    assert torch.equal(torch.get_rng_state(), before)
+    json.dumps(table.to_dict())

@@ -1,0 +1,115 @@
+"""Training under arms: records that replay, whoever trains them, and an honest test split."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from adaptaug.controllers import Constant, Learned, Random
+from adaptaug.data import Examples, load, preload
+from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation import Arm, Job, Record, train_child, train_children
+from adaptaug.policy import PolicyNetwork
+from adaptaug.task import Task
+
+OPS = ("rotate", "noise")
+TASK = Task(steps=12, n_train=40, n_validation=50, batch_size=8, width=2, decisions=3, n_test=100)
+NONE = Arm("none", OPS, Constant([0, 0]))
+RANDOM = Arm("random", OPS, Random([0.3, 0.3]))
+LEARNED = Arm("learned", OPS, Learned(PolicyNetwork(len(OPS))))
+
+
+def timeless(records: list[Record]) -> list[Record]:
+    """Records without what a clock says."""
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+
+
+def test_a_record_holds_what_reports_need() -> None:
+    record = train_child(Job(LEARNED, TASK, seed=3))
+    expected: dict[str, Any] = {
+        "arm": "learned", "seed": 3, "dataset": "digits", "child": "cnn", "n_train": 40,
+        "steps": 12, "num_classes": 10, "diverged": False, "ops": ["rotate", "noise"],
+    }  # fmt: skip
+    assert {name: record[name] for name in expected} == expected
+    for name in ("accuracy", "f1", "validation_accuracy"):
+        assert 0 <= record[name] <= 1
+    assert record["loss"] > 0
+    assert record["validation_loss"] > 0
+    assert record["seconds"] > 0
+    assert record["cost"] > 0
+    assert len(record["magnitudes"]) == 3
+    assert all(0 <= m <= 1 for row in record["magnitudes"] for m in row)
+    assert all(len(row) == 2 for row in record["magnitudes"])
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_workers_train_the_same_children_bit_for_bit() -> None:
+    jobs = [Job(arm, TASK, seed) for seed in (0, 1) for arm in (NONE, RANDOM, LEARNED)]
+    here = train_children(jobs, 0, "here", quiet=True)
+    there = train_children(jobs, 2, "there", quiet=True)
+    assert timeless(here) == timeless(there)
+    assert [(r["seed"], r["arm"]) for r in there] == [(j.seed, j.arm.name) for j in jobs]
+
+
+def test_a_record_does_not_depend_on_the_jobs_before_it() -> None:
+    jobs = [Job(RANDOM, TASK, seed) for seed in (0, 1)]
+    forwards = train_children(jobs, 0, "", quiet=True)
+    backwards = train_children(jobs[::-1], 0, "", quiet=True)
+    assert timeless(forwards) == timeless(backwards[::-1])
+    assert forwards[0]["magnitudes"] != forwards[1]["magnitudes"]
+
+
+def test_arms_of_one_seed_share_their_luck() -> None:
+    """Two controllers that choose alike train the very same child, observed or not."""
+    first = train_child(Job(NONE, TASK, 0))
+    second = train_child(Job(Arm("other", ("noise",), Constant([0])), TASK, 0))
+    assert (first["accuracy"], first["loss"]) == (second["accuracy"], second["loss"])
+
+
+def spoilt_digits() -> str:
+    """Digits whose test split has wrong labels."""
+    source = load("digits")
+    spoilt = Examples(source.test.inputs, source.test.targets.roll(7))
+    preload(replace(source, name="spoilt digits", test=spoilt))
+    return "spoilt digits"
+
+
+def test_without_test_the_test_split_is_untouched() -> None:
+    whole = train_child(Job(RANDOM, TASK, 0, test=True))
+    blind = train_child(Job(RANDOM, TASK, 0, test=False))
+    assert not {"accuracy", "f1", "loss"} & set(blind)
+    assert timeless([whole | blind]) == timeless([whole])
+    spoilt = train_child(Job(RANDOM, TASK.but(dataset=spoilt_digits()), 0, test=False))
+    assert timeless([spoilt | {"dataset": "digits"}]) == timeless([blind])
+
+
+@pytest.mark.parametrize("steps", [12, 1])  # after one step the loss, taken before it, is fine
+def test_a_diverged_child_has_the_accuracy_of_chance(steps: int) -> None:
+    task = TASK.but(steps=steps, peak_learning_rate=1e30)
+    record = train_child(Job(LEARNED, task, 0))
+    assert record["diverged"]
+    assert (record["accuracy"], record["f1"]) == (0.1, 0)
+    assert record["loss"] == pytest.approx(math.log(10))
+    assert len(record["magnitudes"]) <= 3
+
+
+def test_early_stopping_ends_a_run() -> None:
+    task = TASK.but(steps=300, decision_interval=1, decisions=1, patience=2, peak_learning_rate=0.3)
+    record = train_child(Job(NONE, task, 0))
+    assert len(record["magnitudes"]) < 300
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_users_mistake_arrives_from_wherever_the_child_trains(processes: int) -> None:
+    jobs = [Job(NONE, TASK.but(n_train=1200), 0)]
+    with pytest.raises(AdaptAugError, match="fit in the pool of 1200 rows"):
+        train_children(jobs, processes, "", quiet=True)
+
+
+def test_the_random_state_of_others_is_untouched() -> None:
+    before = torch.get_rng_state()
+    train_child(Job(RANDOM, TASK, 0))
+    assert torch.equal(torch.get_rng_state(), before)

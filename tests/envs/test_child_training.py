@@ -1,0 +1,228 @@
+"""The environment: conforming, deterministic, bounded, and blind to the test split."""
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env as check_for_gymnasium
+from stable_baselines3.common.env_checker import check_env as check_for_sb3
+
+from adaptaug.data import Examples, load, preload
+from adaptaug.errors import AdaptAugError
+from adaptaug.observation import LIMIT
+from envs import ENV_ID, ChildTrainingEnv
+from envs.child_training import DIVERGENCE_PENALTY, potential
+
+TASK = {"steps": 12, "n_train": 40, "n_validation": 50, "batch_size": 8, "width": 2, "decisions": 3}
+KWARGS: dict[str, Any] = {"tasks": [TASK], "ops": ["rotate", "hue", "noise"]}
+Step = tuple[list[float], float, bool, bool, dict[str, Any]]
+
+
+def episode(
+    kwargs: dict[str, Any], seed: int = 0, actions: Sequence[float] = (0.3, 0.5, -0.2)
+) -> tuple[list[float], dict[str, Any], list[Step]]:
+    """First observation, first info and all steps of an episode, as plain data."""
+    env = ChildTrainingEnv(**kwargs)
+    first, info = env.reset(seed=seed)
+    steps: list[Step] = []
+    while not (steps and (steps[-1][2] or steps[-1][3])):
+        observation, *rest = env.step(np.array(actions, np.float32))
+        steps.append((observation.tolist(), *rest))
+    return first.tolist(), info, steps
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        KWARGS,
+        {**KWARGS, "tasks": [TASK | {"steps": (5, 12), "n_train": (20, 60)}, TASK]},
+        {**KWARGS, "tasks": [TASK | {"decision_interval": 1, "steps": 4, "patience": 1}]},
+    ],
+    ids=["one task", "ranges", "a decision per batch"],
+)
+def test_both_checkers_pass_without_a_warning(kwargs: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_for_gymnasium(gymnasium.make(ENV_ID, **kwargs).unwrapped)
+        check_for_sb3(ChildTrainingEnv(**kwargs))
+
+
+def test_made_by_name_of_plain_data() -> None:
+    kwargs = json.loads(json.dumps({**KWARGS, "costs": [{"stages": {}, "observe": 1.0}]}))
+    env = gymnasium.make(ENV_ID, **kwargs)
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (16 + 6 * 3,)
+    steps = 0
+    terminated = truncated = False
+    while not terminated:
+        assert env.action_space.shape == (3,)
+        *_, terminated, truncated, info = env.step(np.zeros(3, np.float32))
+        assert not truncated
+        steps += 1
+    assert steps == 3
+    assert info["steps"] == 12
+    env.close()
+
+
+def test_one_seed_one_episode_here_and_in_a_worker() -> None:
+    ranges = {**KWARGS, "tasks": [TASK | {"steps": (5, 40), "n_train": (20, 60)}, TASK]}
+    here = [episode(ranges, seed) for seed in (0, 1)]
+    random = torch.get_rng_state()
+    assert [episode(ranges, seed) for seed in (0, 1)] == here
+    assert torch.equal(torch.get_rng_state(), random)
+    assert here[0] != here[1]
+    context = torch.multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as worker:
+        there = list(worker.map(episode, [ranges] * 2, [0, 1]))
+    assert there == here
+
+
+def test_one_seed_one_child_whatever_the_actions() -> None:
+    first, second = episode(KWARGS, 5), episode(KWARGS, 5, actions=(1, 1, 1))
+    assert first[:2] == second[:2]
+    assert first[2] != second[2]
+
+
+def test_a_reset_without_a_seed_goes_on_with_other_children() -> None:
+    env = ChildTrainingEnv(**KWARGS)
+    seeds = [env.reset(seed=0)[1]["child_seed"], *(env.reset()[1]["child_seed"] for _ in range(3))]
+    assert len(set(seeds)) == 4
+
+
+def test_the_reward_telescopes() -> None:
+    """Gains add up to the change of the potential over the run, costs to the whole cost."""
+    env = ChildTrainingEnv(**KWARGS, cost_weight=0.5)
+    first, _ = env.reset(seed=0)
+    total = gains = costs = 0.0
+    terminated = False
+    while not terminated:
+        observation, reward, terminated, _, info = env.step(np.zeros(3, np.float32))
+        total, gains, costs = total + reward, gains + info["gain"], costs + info["cost"]
+        assert reward == pytest.approx(info["gain"] - 0.5 * info["cost"])
+
+    def reached(seen: np.ndarray) -> float:
+        accuracy = 0.1 + 0.9 * seen[9]  # above chance, undone
+        return potential(float(seen[8]) * math.log(10), float(accuracy), 10)
+
+    assert gains == pytest.approx(reached(observation) - reached(first), abs=1e-4)
+    assert costs == pytest.approx(observation[15] - first[15], abs=1e-6)
+    assert total == pytest.approx(gains - 0.5 * costs)
+    assert info["accuracy"] == pytest.approx(0.1 + 0.9 * observation[9], abs=1e-6)
+
+
+def test_the_potential_by_hand() -> None:
+    assert potential(1.5, 0.5, 10) == pytest.approx(3.5)
+    for loss in (1e9, math.inf, math.nan):
+        assert potential(loss, 0.5, 10) == pytest.approx(5 - 2 * math.log(10))
+
+
+def test_actions_mean_magnitudes() -> None:
+    env = ChildTrainingEnv(**{**KWARGS, "ops": ["rotate", "noise", "zoom", "shear"]})
+    env.reset(seed=0)
+    *_, info = env.step(np.array([-1, -0.9, 0.05, 1], np.float32))
+    assert info["magnitudes"] == pytest.approx([0, 0, 0.5, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize("decision_interval", [None, 1])
+def test_divergence_ends_the_episode_with_a_bounded_penalty(decision_interval: int | None) -> None:
+    task = TASK | {"peak_learning_rate": 1e30, "decision_interval": decision_interval}
+    _, _, steps = episode({**KWARGS, "tasks": [task]})
+    observations = np.array([step[0] for step in steps])
+    rewards = np.array([step[1] for step in steps])
+    assert np.isfinite(rewards).all()
+    assert np.isfinite(observations).all()
+    assert np.abs(observations).max() <= LIMIT
+    # once the penalty, and before it at most what the potential can fall
+    assert -DIVERGENCE_PENALTY - 1 < rewards[-1] < -DIVERGENCE_PENALTY + 1e-6
+    assert rewards.sum() > -DIVERGENCE_PENALTY - 10 - 2 * math.log(10) - 1
+    assert steps[-1][2]
+    assert not steps[-1][3]
+    assert steps[-1][4]["steps"] < 12 or decision_interval is None
+
+
+def test_a_step_needs_a_running_episode() -> None:
+    env = ChildTrainingEnv(**KWARGS)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(np.zeros(3, np.float32))
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(np.zeros(3, np.float32))
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(np.zeros(3, np.float32))
+
+
+def test_the_test_split_is_out_of_reach() -> None:
+    source = load("digits")
+    spoilt = Examples(source.test.inputs.flip(0), source.test.targets.roll(3))
+    preload(replace(source, name="digits spoilt for environments", test=spoilt))
+    first, _, steps = episode({**KWARGS, "tasks": [TASK | {"dataset": source.name}]})
+    other = TASK | {"dataset": "digits spoilt for environments"}
+    blind, _, blind_steps = episode({**KWARGS, "tasks": [other]})
+    assert (blind, blind_steps) == (first, steps)
+
+
+def test_a_decision_per_batch() -> None:
+    env = ChildTrainingEnv(**{**KWARGS, "tasks": [TASK | {"decision_interval": 1}]})
+    env.reset(seed=0)
+    walked = []
+    terminated = False
+    while not terminated:
+        *_, terminated, _, info = env.step(np.zeros(3, np.float32))
+        walked.append(info["steps"])
+    assert walked == list(range(1, 13))
+
+
+def test_random_budgets_stay_in_their_ranges_and_are_seen() -> None:
+    ranges = TASK | {"steps": (5, 40), "n_train": (20, 60), "n_validation": 30}
+    env = ChildTrainingEnv(**{**KWARGS, "tasks": [ranges]})
+    drawn = []
+    for seed in range(12):
+        observation, info = env.reset(seed=seed)
+        task = info["task"]
+        assert 5 <= task["steps"] <= 40
+        assert 20 <= task["n_train"] <= 60
+        passes = task["steps"] * 8 / task["n_train"]
+        assert observation[1] == pytest.approx(math.log2(1 + passes) / 4, rel=1e-5)
+        drawn.append((task["steps"], task["n_train"]))
+    assert len(set(drawn)) == 12
+
+
+def test_no_clock_is_read() -> None:
+    """The cost comes from the table that was given, for the task that was drawn."""
+    costs = [{"observe": 0.0, "default": 0.0}, {"observe": 6.0, "default": 0.0}]
+    env = ChildTrainingEnv(**{**KWARGS, "tasks": [TASK, TASK | {"n_train": 41}], "costs": costs})
+    seen = {}
+    for seed in range(8):
+        observation, info = env.reset(seed=seed)
+        seen[info["task"]["n_train"]] = float(observation[15])
+    assert seen == {40: 0.0, 41: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"ops": ["rotate", "melt"]}, "unknown op 'melt'"),
+        ({"ops": []}, "at least one op"),
+        ({"tasks": [{"budget": 3}]}, r"got \['budget'\]"),
+        ({"tasks": [{"steps": 0}]}, "steps must be at least 1, got 0"),
+        ({"tasks": [{"steps": (9, 3)}]}, "ascending positive numbers"),
+    ],
+)
+def test_a_users_mistake_is_told_at_once(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=sentence):
+        gymnasium.make(ENV_ID, **(KWARGS | changes))
+
+
+def test_an_action_that_is_no_number_is_refused() -> None:
+    env = ChildTrainingEnv(**KWARGS)
+    env.reset(seed=0)
+    with pytest.raises(AdaptAugError, match="magnitude must lie in"):
+        env.step(np.full(3, np.nan, np.float32))

@@ -1,0 +1,119 @@
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.ops import OpSpace, image_ops
+from experiments import contests, timing
+from experiments.benchmark import Options, benchmark_folder, ratio_rows, run
+from experiments.timing import Race, Ratio
+
+FIXED_KEYS = {
+    "env_step_over_bare_loop",
+    "image_ops_vs_torchvision",
+    "image_ops_vs_kornia",
+    "image_ops_vs_albumentations",
+    "controller_share_of_step",
+}
+"""What scripts outside the project read."""
+STAGE_KEYS = {f"cost_{stage}" for stage in OpSpace(list(image_ops())).stages}
+MORE_KEYS = {"image_ops_vs_randaugment", "observe_share_of_interval", *STAGE_KEYS}
+TINY = Options(rounds=1, steps=8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a quick benchmark writes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "SHORTEST", 0.0)  # no repeats
+    monkeypatch.setattr(contests, "CHUNK", 1)
+    return tmp_path / "runs" / "benchmark"
+
+
+def summary(folder: Path) -> dict[str, float]:
+    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+
+
+def test_summary_is_one_flat_object_of_positive_ratios(folder: Path, capsys) -> None:
+    pytest.importorskip("kornia")
+    pytest.importorskip("albumentations")
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text("of an older benchmark")
+    assert run(TINY) == 0
+    ratios = summary(folder)
+    assert set(ratios) == FIXED_KEYS | MORE_KEYS
+    assert all(isinstance(value, float) for value in ratios.values())
+    assert all(math.isfinite(value) and value > 0 for value in ratios.values())
+    printed, report = capsys.readouterr().out, (folder / "report.md").read_text(encoding="utf-8")
+    assert all(name in printed and name in report for name in ratios)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "report.md", "summary.json"}
+    assert benchmark_folder(folder) == folder  # which the next benchmark may take again
+
+
+def test_a_missing_library_leaves_out_its_ratio_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    for name in ("kornia", "kornia.augmentation", "albumentations"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert run(TINY) == 0
+    missing = {"image_ops_vs_kornia", "image_ops_vs_albumentations"}
+    assert set(summary(folder)) == (FIXED_KEYS | MORE_KEYS) - missing
+    printed = capsys.readouterr().out.splitlines()
+    sentences = [line for line in printed if "is left out" in line]
+    assert len(sentences) == 2
+    assert all("pip install -e '.[bench]'" in sentence for sentence in sentences)
+
+
+def test_another_run_is_not_overwritten(folder: Path) -> None:
+    (folder / "policy").mkdir(parents=True)
+    (folder / "summary.json").write_text("of a search")
+    with pytest.raises(AdaptAugError, match=r"must be new or a benchmark's, got one .* 'policy'"):
+        run(TINY)
+    assert (folder / "summary.json").read_text() == "of a search"
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(folder: Path) -> None:
+    folder.parent.mkdir()
+    folder.touch()
+    with pytest.raises(AdaptAugError, match="cannot make run folder 'runs/benchmark': File exists"):
+        run(TINY)
+
+
+def test_rounds_must_be_positive(folder: Path) -> None:
+    with pytest.raises(AdaptAugError, match="rounds must be at least 1, got 0"):
+        run(Options(rounds=0))
+    assert not folder.exists()
+
+
+def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "SHORTEST", 0.0)
+    calls: list[str] = []
+    works = {name: lambda name=name: calls.append(name) for name in "ab"}
+    result = timing.race(works, 3, "a label")
+    assert "".join(calls) == "aabb" + "ababab"  # after warming up
+    assert {name: len(values) for name, values in result.seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    result = Race({"a": [1.0, 6.0, 8.0], "b": [2.0, 3.0, 2.0]})
+    assert result.ratio("a", "b") == [0.5, 2.0, 4.0]
+    assert result.ratio("a", "b", scale=10) == [5.0, 20.0, 40.0]
+    assert Ratio("x", result.ratio("a", "b")).median == 2.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "goal", "verdict"),
+    [
+        (Ratio("x", [1.04]), "", ""),
+        (Ratio("x", [9.0, 1.04, 1.0], at_most=1.05), "at most 1.05", "met"),
+        (Ratio("x", [1.06], at_most=1.05), "at most 1.05", "missed"),
+        (Ratio("x", [5.0], at_least=5), "at least 5", "met"),
+        (Ratio("x", [4.99], at_least=5), "at least 5", "missed"),
+    ],
+)
+def test_a_goal_is_met_or_missed_by_the_median(ratio: Ratio, goal: str, verdict: str) -> None:
+    assert (ratio.goal, ratio.verdict) == (goal, verdict)
+    assert ratio_rows([ratio])[1][-2:] == (goal, verdict)
