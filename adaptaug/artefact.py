@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
+from torch import Tensor
 
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
-from adaptaug.files import write_bytes, write_json, write_text
+from adaptaug.files import make_folder, plain, write_bytes, write_json, write_text
 from adaptaug.observation import OBSERVATION_VERSION
 from adaptaug.ops import OpSpace
 from adaptaug.policy import PolicyNetwork
@@ -45,7 +47,7 @@ class Policy:
     """Batches between decisions."""
     network_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments that the network was built with, but for the number of ops."""
-    costs: CostTable = CostTable()
+    costs: CostTable = field(default_factory=CostTable)
     """Costs that the policy was searched with."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where the policy comes from: tasks, seeds, episodes, versions."""
@@ -57,11 +59,22 @@ class Policy:
 
 
 def save_policy(folder: Path, policy: Policy) -> None:
-    """Writes the artefact, each file atomically; an artefact that is there is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes the artefact, each file atomically; an artefact that is there is replaced.
+
+    Raises:
+        AdaptAugError: the system refuses, or the network is not one that `ops` and
+            `network_kwargs` describe, so that nobody could read it.
+    """
     tensors = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
+    described = PolicyNetwork(len(policy.ops), **_network_kwargs(policy.network_kwargs))
+    if _shapes(described.state_dict()) != _shapes(tensors):
+        raise AdaptAugError(
+            f"a policy's network must be built for its {len(policy.ops)} ops with its "
+            f"network_kwargs {dict(policy.network_kwargs)}, got other parameters"
+        )
+    make_folder(folder)
     model = tensor_bytes(tensors)
-    config: dict[str, Any] = {
+    written = {
         "format_version": FORMAT_VERSION,
         "observation_version": OBSERVATION_VERSION,
         "ops": _op_rows(policy.ops),
@@ -71,6 +84,7 @@ def save_policy(folder: Path, policy: Policy) -> None:
         "costs": policy.costs.to_dict(),
         "provenance": dict(policy.provenance),
     }
+    config: Any = plain(written)  # what reading the file gives: the checksum is of that
     config["checksum"] = _checksum(config, model)
     write_bytes(folder / "model.safetensors", model)
     write_json(folder / "config.json", config)
@@ -110,6 +124,19 @@ def load_policy(reference: str | Path, ops: Sequence[str] | None = None) -> Poli
         raise AdaptAugError(
             f"the policy in {folder} is truncated or altered: its checksum is not {expected!r}"
         )
+    try:
+        return _policy(config, model, folder, ops)
+    except AdaptAugError:
+        raise
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise AdaptAugError(f"the policy in {folder} does not fit together: {reason}") from None
+
+
+def _policy(
+    config: Mapping[str, Any], model: bytes, folder: Path, ops: Sequence[str] | None
+) -> Policy:
+    """The policy of an artefact whose checksum is right."""
     names = tuple(row["name"] for row in config["ops"])
     if ops is not None and tuple(ops) != names:
         raise AdaptAugError(f"the policy in {folder} is for the ops {names}, got {tuple(ops)}")
@@ -118,17 +145,15 @@ def load_policy(reference: str | Path, ops: Sequence[str] | None = None) -> Poli
             raise AdaptAugError(
                 f"the policy in {folder} was searched with op {theirs}, but here it is {ours}"
             )
-    network = PolicyNetwork(len(names), **_network_kwargs(config["network"]))
-    try:
-        network.load_state_dict(read_tensors(model))
-    except (SafetensorError, RuntimeError) as error:
-        raise AdaptAugError(f"model.safetensors in {folder} does not fit: {error}") from None
+    network_kwargs = _network_kwargs(config["network"])
+    network = PolicyNetwork(len(names), **network_kwargs)
+    network.load_state_dict(read_tensors(model))
     return Policy(
         network.eval(),
         names,
         config["decisions"],
         config["decision_interval"],
-        _network_kwargs(config["network"]),
+        network_kwargs,
         CostTable.from_dict(config["costs"]),
         config["provenance"],
     )
@@ -145,7 +170,7 @@ def _resolve(reference: str) -> Path:
             return Path(
                 snapshot_download(reference, allow_patterns=["*.json", "*.safetensors", "*.md"])
             )
-        except Exception as error:  # the hub raises a dozen unrelated classes
+        except Exception as error:  # noqa: BLE001 - the hub raises a dozen unrelated classes
             raise AdaptAugError(
                 f"a policy must be a folder or a reachable hub id, got {reference!r} "
                 f"({type(error).__name__})"
@@ -158,7 +183,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise AdaptAugError(f"a policy needs a config.json, got none in {path.parent}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AdaptAugError(f"{path} must be JSON, got {error}") from None
     if not isinstance(config, dict):
         raise AdaptAugError(f"{path} must hold an object, got {type(config).__name__}")
@@ -167,6 +192,10 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _network_kwargs(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config) | {"hidden": tuple(config.get("hidden", (32, 32)))}
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _op_rows(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -196,10 +225,11 @@ Picks the magnitudes of these ops while a model trains: {names}.
 ```python
 from adaptaug import Augmenter
 
-augmenter = Augmenter("path/to/this/folder", model, held_out=(images, labels), total_steps=1000)
-for images, labels in loader:
-    images, labels = augmenter(images, labels)
-    ...
+budget = dict(total_steps=1000, batch_size=32, n_train=len(x_train))
+augmenter = Augmenter("path/to/this/folder", model, held_out=(x_val, y_val), **budget)
+for x, y in loader:
+    x, targets = augmenter(x, y)
+    ...  # a step as usual
     augmenter.record(loss, accuracy)
 ```
 

@@ -10,18 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from adaptaug.artefact import Policy, load_policy
-from adaptaug.controllers import Controller, Learned
-from adaptaug.cost import CostTable
+from adaptaug.artefact import Policy
+from adaptaug.controllers import Controller
 from adaptaug.data import Examples
 from adaptaug.data.examples import check_labels
-from adaptaug.data.own import checked_examples, to_examples
+from adaptaug.data.own import to_examples
+from adaptaug.decider import Decider, pilot
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import PROBE_SIZE, Observation, Observer, Situation
-from adaptaug.ops import Op, OpSpace
+from adaptaug.observation import Observer
+from adaptaug.ops import Op
 from adaptaug.rates import LearningRate, PeakFraction
-from adaptaug.task import Task
-from adaptaug.training import Metrics, predict, to_float
+from adaptaug.training import predict, to_float
 
 if TYPE_CHECKING:
     from adaptaug.tensorboard import Board
@@ -63,47 +62,39 @@ class Augmenter:
             n_train: training examples in one pass.
             batch_size: examples in a batch; None takes the first batch's.
             learning_rate: tells the policy the rate as a fraction of its peak: an optimizer (see
-                `adaptaug.rates`), or a function that returns the fraction. None assumes the search's
-                schedule: one-cycle over the run, with its peak after 30%.
+                `adaptaug.rates`), or a function that returns the fraction. None assumes the
+                search's schedule: one-cycle over the run, with its peak after 30%.
             ops: the ops of a plain controller; a policy brings its own.
-            decisions: decisions in the run; None takes the policy's own rhythm, 8 for a controller.
+            decisions: decisions in the run; None takes the policy's rhythm, 8 for a controller.
             seed: seeds every draw.
-            board: where magnitudes, held-out loss and accuracy and images go at each decision.
+            board: where magnitudes, images and held-out scores go at each decision.
 
         Raises:
             AdaptAugError: a policy that cannot be loaded, held-out data that do not fit the model,
                 a number below 1, or `ops` missing or too many.
         """
-        sizes = {"total_steps": total_steps, "n_train": n_train, "batch_size": batch_size or 1}
-        for name, value in (sizes | {"decisions": decisions or 1}).items():
-            if not isinstance(value, Integral) or value < 1:
-                raise AdaptAugError(f"{name} must be a whole number of at least 1, got {value!r}")
-        self.controller, self.op_space, self._costs, rhythm = _resolve(policy, ops)
-        if decisions is not None:
-            rhythm = decisions, None
-        self.model, self.total_steps, self._n_train = model, total_steps, n_train
-        self._boundaries = _boundaries(total_steps, *rhythm)
-        self._batch_size = batch_size
-        self._rate, self._board = PeakFraction(learning_rate), board
+        _check_counts(
+            total_steps=total_steps, n_train=n_train, batch_size=batch_size, decisions=decisions
+        )
+        chosen = pilot(policy, ops, decisions)
         validation = to_examples(held_out, "held_out")
         self.device = next(model.parameters(), validation.inputs).device
         validation = validation.to(self.device)
         self.num_classes = _count_classes(model, validation)
         check_labels(validation.targets, self.num_classes, "held_out")
-        nothing = Examples(validation.inputs[:0], validation.targets[:0])
-        self._observer = Observer(self.op_space, nothing, validation, self.num_classes, seed)
-        self._shape = tuple(validation.inputs.shape[1:])
-        self._applies = self.op_space.for_channels(self._shape[0])
+        self.op_space, self.total_steps = chosen.op_space, total_steps
+        none_yet = Examples(validation.inputs[:0], validation.targets[:0])
+        observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed)
+        self._decider = Decider(chosen, observer, model, PeakFraction(learning_rate), total_steps)
         self._draws = torch.Generator(self.device).manual_seed(seed + 1)
-        self._magnitudes = [0.0] * len(self.op_space)
-        self._step, self._recorded, self._spent, self._warned = 0, 0, 0.0, False
-        self._losses = self._hits = torch.zeros((), device=self.device)
-        self.controller.start(seed)
+        self._shape = tuple(validation.inputs.shape[1:])
+        self._n_train, self._batch_size, self._board = n_train, batch_size, board
+        self._step, self._warned = 0, False
 
     @property
     def magnitudes(self) -> dict[str, float]:
         """The magnitude of every op as it is now, in [0, 1]; 0 before the first batch."""
-        return dict(zip(self.op_space.names, self._magnitudes, strict=True))
+        return dict(zip(self.op_space.names, self._decider.magnitudes, strict=True))
 
     def __call__(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Augments the next batch; at a decision, picks the magnitudes first.
@@ -121,22 +112,19 @@ class Augmenter:
         """
         self._check(images, targets)
         inputs = to_float(images).float()
-        if self.controller.observes:
-            self._keep(inputs, targets)
-        deciding = self._step == 0 or self._step in self._boundaries[:-1]
+        targets = targets if targets.is_floating_point() else targets.long()
+        self._decider.keep(inputs, _classes(targets), self._n_train)
+        deciding = self._decider.due(self._step)
         if deciding:
-            self._decide()
-        elif self._step >= self.total_steps and not self._warned:
-            self._warned = True
-            logger.warning(
-                "the run was to have %d batches; the magnitudes stay as they are", self.total_steps
-            )
+            self._batch_size = self._batch_size or len(images)
+            passes = self.total_steps * self._batch_size / self._n_train
+            self._decider.decide(self._step, passes)
         with torch.autocast(inputs.device.type, enabled=False):  # half precision blurs a warp
             augmented, targets = self.op_space.apply(
-                inputs, targets, self._magnitudes, self._draws, self.num_classes
+                inputs, targets, self._decider.magnitudes, self._draws, self.num_classes
             )
-        if deciding:
-            self._show(inputs, augmented)
+        if deciding and self._board is not None:
+            self._show(self._board, inputs, augmented)
         self._step += 1
         return augmented, targets
 
@@ -147,9 +135,7 @@ class Augmenter:
             loss: mean cross-entropy of the augmented batch, in nats.
             accuracy: share of the batch that the model got right, in [0, 1].
         """
-        self._losses = self._losses + _detached(loss)
-        self._hits = self._hits + _detached(accuracy)
-        self._recorded += 1
+        self._decider.record(loss, accuracy)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run must know, as tensors and plain data."""
@@ -158,15 +144,8 @@ class Augmenter:
             "total_steps": self.total_steps,
             "batch_size": self._batch_size,
             "step": self._step,
-            "magnitudes": list(self._magnitudes),
-            "spent": self._spent,
-            "losses": self._losses,
-            "hits": self._hits,
-            "recorded": self._recorded,
-            "highest_rate": self._rate.highest,
             "generator": self._draws.get_state(),
-            "observer": self._observer.state_dict(),
-            "controller": self.controller.state_dict(),
+            "decider": self._decider.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -181,104 +160,51 @@ class Augmenter:
                     f"{name} of an augmenter's state must be {ours}, got {state.get(name)}"
                 )
         self._batch_size, self._step = state["batch_size"], state["step"]
-        self._magnitudes, self._spent = list(state["magnitudes"]), state["spent"]
-        self._losses, self._hits = (state[name].to(self.device) for name in ("losses", "hits"))
-        self._recorded, self._rate.highest = state["recorded"], state["highest_rate"]
         self._draws.set_state(state["generator"].cpu())
-        self._observer.load_state_dict(state["observer"])
-        self.controller.load_state_dict(state["controller"])
+        self._decider.load_state_dict(state["decider"])
 
     def _check(self, images: Tensor, targets: Tensor) -> None:
-        """Looks at shape and device; at pixels and labels in the first batch only: that waits."""
+        """Looks at shapes and devices; at pixels and labels only once, since reading them waits."""
+        place = f"batch {self._step}"
         if images.device != self.device:
             raise AdaptAugError(
-                f"images must be on {self.device}, where the model was when the Augmenter was made, "
-                f"got {images.device} in batch {self._step}"
+                f"images must be on {self.device}, as the model when the Augmenter was made, "
+                f"got {images.device} in {place}"
             )
-        if images.ndim != 4 or tuple(images.shape[1:]) != self._shape or len(targets) != len(images):
+        size = len(images) if images.ndim else 0
+        fitting = [(size,), (size, self.num_classes)]
+        if images.shape[1:] != self._shape or targets.shape not in fitting:
             raise AdaptAugError(
                 f"a batch must be images (B, {', '.join(map(str, self._shape))}), as in held_out, "
-                f"and B targets, got {tuple(images.shape)} and {tuple(targets.shape)} "
-                f"in batch {self._step}"
+                f"and targets (B,) or (B, {self.num_classes}), "
+                f"got {tuple(images.shape)} and {tuple(targets.shape)} in {place}"
             )
-        if self._batch_size is None:
-            self._batch_size = len(images)
         if self._step == 0:
-            first = checked_examples(images, _classes(targets), "the first batch")
-            check_labels(first.targets, self.num_classes, "the first batch")
-
-    def _keep(self, inputs: Tensor, targets: Tensor) -> None:
-        """Keeps the first PROBE_SIZE training examples, as bytes, for the observations."""
-        kept = self._observer.train
-        missing = PROBE_SIZE - len(kept)
-        if missing > 0:
-            pixels = (inputs[:missing] * 255).round().to(torch.uint8)
-            classes = _classes(targets[:missing]).to(torch.int64)
-            self._observer.train = Examples(
-                torch.cat([kept.inputs, pixels]), torch.cat([kept.targets, classes])
+            first = to_examples((images, _classes(targets)), place)
+            check_labels(first.targets, self.num_classes, place)
+        elif self._step >= self.total_steps and not self._warned:
+            self._warned = True
+            logger.warning(
+                "the run has more than total_steps=%d batches; the last magnitudes stay",
+                self.total_steps,
             )
 
-    def _decide(self) -> None:
-        """Picks the magnitudes until the next decision."""
-        progress = self._step / self.total_steps
-        observation = self._observe(progress) if self.controller.observes else None
-        chosen = self.controller.decide(progress, observation)
-        self._magnitudes = [float(m) * a for m, a in zip(chosen, self._applies, strict=True)]
-        self._observer.remember(self._magnitudes)
-        batches = next(end for end in self._boundaries if end > self._step) - self._step
-        self._spent += self._costs.interval(self.op_space, self._magnitudes, batches)
-        self._losses = self._hits = torch.zeros((), device=self.device)
-        self._recorded = 0
-        logger.info("batch %d: magnitudes %s", self._step, self.magnitudes)
-
-    def _observe(self, progress: float) -> Observation:
-        """Looks at the run; what the interval before has recorded is read here."""
-        assert self._batch_size is not None
-        batches = None
-        if self._recorded:
-            means = (float(total) / self._recorded for total in (self._losses, self._hits))
-            batches = Metrics(*means)
-        self._spent += self._costs.observe
-        passes = self.total_steps * self._batch_size / self._n_train
-        cost = self._spent / self.total_steps
-        situation = Situation(progress, passes, self._rate.at(progress), batches, cost)
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            return self._observer.observe(self.model, situation)
-
-    def _show(self, inputs: Tensor, augmented: Tensor) -> None:
+    def _show(self, board: "Board", inputs: Tensor, augmented: Tensor) -> None:
         """Sends a decision to TensorBoard."""
-        if self._board is None:
-            return
-        self._board.magnitudes(self.op_space.names, self._magnitudes, self._step)
-        if self.controller.observes and self._observer.validated is not None:
-            held_out = self._observer.validated
-            scores = {"held_out/loss": held_out.loss, "held_out/accuracy": held_out.accuracy}
-            self._board.scalars(scores, self._step)
+        board.magnitudes(self.op_space.names, self._decider.magnitudes, self._step)
+        scores = self._decider.held_out
+        if scores is not None:
+            curves = {"held_out_loss": [scores.loss], "held_out_accuracy": [scores.accuracy]}
+            board.child_curves(curves, self._step)
         if self._shape[0] in (1, 3):
-            self._board.image_grid(inputs, augmented, self._step)
+            board.image_grid(inputs, augmented, self._step)
 
 
-def _resolve(
-    policy: str | Path | Policy | Controller, ops: Sequence[str | Op] | None
-) -> tuple[Controller, OpSpace, CostTable, tuple[int, int | None]]:
-    """Controller, op space, costs, and the rhythm: decisions a run or batches between them."""
-    if isinstance(policy, Controller):
-        if ops is None:
-            raise AdaptAugError("a plain controller needs the ops that it acts on, got ops=None")
-        return policy, OpSpace(ops), CostTable(), (Task.decisions, None)
-    if ops is not None:
-        raise AdaptAugError(f"ops go with a plain controller, got them with the policy {policy!r}")
-    if not isinstance(policy, Policy):
-        policy = load_policy(policy)
-    rhythm = policy.decisions, policy.decision_interval
-    return Learned(policy.network), policy.op_space, policy.costs, rhythm
-
-
-def _boundaries(total_steps: int, decisions: int, interval: int | None) -> list[int]:
-    """Batches at which the decision intervals end, exactly as in a search."""
-    if interval is not None:
-        interval = min(interval, total_steps)
-    return Task(steps=total_steps, decisions=decisions, decision_interval=interval).boundaries()
+def _check_counts(**counts: int | None) -> None:
+    """Refuses what is not a whole number of at least 1; None has a default."""
+    for name, value in counts.items():
+        if value is not None and not (isinstance(value, Integral) and value >= 1):
+            raise AdaptAugError(f"{name} must be a whole number of at least 1, got {value!r}")
 
 
 def _count_classes(model: nn.Module, examples: Examples) -> int:
@@ -295,8 +221,3 @@ def _count_classes(model: nn.Module, examples: Examples) -> int:
 def _classes(targets: Tensor) -> Tensor:
     """Classes (B,) as they are, the likeliest of label distributions (B, K)."""
     return targets if targets.ndim == 1 else targets.argmax(1)
-
-
-def _detached(value: Tensor | float) -> Tensor | float:
-    """A number to add up, without its graph and in full precision."""
-    return value.detach().float() if isinstance(value, Tensor) else value

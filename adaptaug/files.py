@@ -59,6 +59,18 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, parents included; one that is there stays as it is.
+
+    Raises:
+        AdaptAugError: the system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AdaptAugError(f"cannot make folder '{path}': {_reason(error)}") from error
+
+
 def new_run_folder(path: Path) -> Path:
     """Makes the folder of a new run, parents included, and checks that it can be written.
 

@@ -15,6 +15,9 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.files import write_bytes
 from envs.vector import GroupedVecEnv
 
+CHECKPOINT = Path("checkpoints") / "last.safetensors"
+"""Where in a run folder the checkpoint is."""
+
 COUNTS = ("updates", "episodes", "child_steps", "seconds")
 """What a search counts and a resumed one goes on counting."""
 

@@ -4,19 +4,14 @@ import copy
 import json
 import logging
 import math
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter, Logger
-from tqdm import tqdm
+from stable_baselines3.common.logger import Logger
 
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
@@ -24,60 +19,13 @@ from adaptaug.files import write_json
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream, one_thread
 from adaptaug.task import TaskRange
-from adaptaug.tensorboard import Board
-from agents.checkpoint import COUNTS, load_checkpoint, save_checkpoint
+from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
+from agents.config import SearchConfig
 from agents.policy import OpPolicy
+from agents.progress import Progress
 from envs.vector import GroupedVecEnv
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """What is searched over, and how."""
-
-    tasks: Sequence[Mapping[str, Any]] = ({},)
-    """Fields of `adaptaug.task.Task`; `steps` and `n_train` may be pairs: log-uniform ranges."""
-    ops: tuple[str, ...] = ()
-    """Names of the ops."""
-    cost_weight: float = 0.05
-    """Lambda: the price, in reward, of as much compute again as plain training."""
-    episodes: int = 1620
-    """Child trainings, at most; rounded to whole updates."""
-    groups: int = 3
-    """Groups of children in an update."""
-    group_size: int = 6
-    """Children that share task, data, weights and batch order."""
-    actor: str = "shared"
-    """'shared', or 'mlp' for the ablation."""
-    hidden: tuple[int, ...] = (32, 32)
-    """Widths of the hidden layers."""
-    op_bias: bool = True
-    """Whether each op has a learned bias of its own."""
-    bias_penalty: float = 0.0
-    """Weight decay of those biases."""
-    learning_rate: float = 2e-3
-    """Adam's, falling linearly to a tenth over the search."""
-    epochs: int = 10
-    """Passes over an update's transitions."""
-    minibatches: int = 2
-    """Minibatches in a pass."""
-    target_kl: float = 0.1
-    """An update ends early beyond 1.5 times this divergence."""
-    log_std: float = -0.9
-    """Logarithm of the first exploration noise, before the squashing."""
-    seed: int = 0
-    """Seeds the search: tasks, children, noise, weights."""
-    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Worker processes; 0 trains in this one."""
-    device: str = "cpu"
-    """Where children train."""
-    time_limit_minutes: float | None = None
-    """Stop after the update in which this much time is spent; None means all episodes."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The configuration as plain data, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -153,7 +101,7 @@ def _search(
     policy = agent.policy
     assert isinstance(policy, OpPolicy)
     updates = max(1, config.episodes // env.num_envs)
-    checkpoint = folder / "checkpoints" / "last.safetensors"
+    checkpoint = folder / CHECKPOINT
     counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
         counts = load_checkpoint(checkpoint, agent, env)
@@ -162,7 +110,7 @@ def _search(
         standardise_on_first_rollout(policy, env, agent.n_steps)
         untrained = _export(config, policy, tasks, costs, 0)
         save_policy(folder / "checkpoints" / "untrained", untrained)
-    callback = _Progress(config, folder, updates, counts, checkpoint)
+    callback = Progress(config, folder, updates, counts)
     interrupted = False
     try:
         agent.learn(
@@ -175,8 +123,7 @@ def _search(
         if checkpoint.exists():  # the update in progress is dropped
             load_checkpoint(checkpoint, agent, env)
     finally:
-        callback.bar.close()
-        callback.board.close()
+        callback.close()
     episodes = round(callback.counts["episodes"])
     learned = _export(config, policy, tasks, costs, episodes)
     save_policy(folder / "policy", learned)
@@ -258,120 +205,3 @@ def _export(
         network.eval(), tuple(config.ops), first.decisions, first.decision_interval, kwargs,
         costs[0], provenance,
     )  # fmt: skip
-
-
-def equalised(advantages: np.ndarray, group_size: int, floor: float = 0.1) -> np.ndarray:
-    """Advantages (decisions, children) over their group's standard deviation plus `floor`.
-
-    In a short run a magnitude moves accuracy by tens of points, in a long one by tenths: without
-    this the short runs alone would steer. The floor, a point of accuracy, keeps groups in which
-    nothing mattered from being blown up to the noise that they are.
-    """
-    groups = advantages.reshape(len(advantages), -1, group_size)
-    scaled = groups / (groups.std(axis=(0, 2), keepdims=True) + floor)
-    return scaled.reshape(advantages.shape)
-
-
-class _Progress(BaseCallback):
-    """Bar, TensorBoard, checkpoints, time limit."""
-
-    def __init__(
-        self,
-        config: SearchConfig,
-        folder: Path,
-        updates: int,
-        counts: Mapping[str, float],
-        checkpoint: Path,
-    ) -> None:
-        super().__init__()
-        self._config, self._folder, self._checkpoint = config, folder, checkpoint
-        self.counts = dict(counts)
-        self._before, self._started = counts["seconds"], time.monotonic()
-        self._deadline = math.inf
-        if config.time_limit_minutes is not None:
-            self._deadline = self._started + 60 * config.time_limit_minutes
-        self.bar = tqdm(
-            total=updates, initial=round(counts["updates"]), desc="search", unit="update",
-            disable=None,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} updates "
-            "[{elapsed}, {remaining} left{postfix}]",
-        )  # fmt: skip
-        self.history: list[dict[str, float]] = []
-        self._infos: list[list[dict[str, Any]]] = []
-        self._complete = self._time_is_up = False
-        self.board = Board(folder)
-
-    def seconds(self) -> float:
-        """Elapsed time, that before a resumption included."""
-        return self._before + time.monotonic() - self._started
-
-    def _on_training_start(self) -> None:
-        self.model.set_logger(Logger(None, [_BoardWriter(self.board)]))
-        self._save()  # so that there is one to go on from, whenever Ctrl-C comes
-
-    def _on_rollout_start(self) -> None:
-        if self._complete:
-            self._after_update()
-            self._time_is_up = time.monotonic() > self._deadline
-        self._infos, self._complete = [], False
-
-    def _on_step(self) -> bool:
-        self._infos.append(self.locals["infos"])
-        return not self._time_is_up
-
-    def _on_rollout_end(self) -> None:
-        buffer = self.model.rollout_buffer
-        buffer.advantages = equalised(buffer.advantages, self._config.group_size)
-        self._complete = True
-
-    def _on_training_end(self) -> None:
-        if self._complete:
-            self._after_update()
-
-    def _after_update(self) -> None:
-        """Notes the last rollout, and that its update is complete."""
-        self.counts["updates"] += 1
-        ended = [info for step in self._infos for info in step if "terminal_observation" in info]
-        self.counts["episodes"] += len(ended)
-        self.counts["child_steps"] += sum(info["steps"] for info in ended)
-        updates, children = round(self.counts["updates"]), len(self._infos[0])
-        totals = {
-            name: sum(info[name] for step in self._infos for info in step) / children
-            for name in ("gain", "cost", "reward")
-        }
-        totals["accuracy"] = float(np.mean([info["accuracy"] for info in self._infos[-1]]))
-        self.history.append(totals)
-        self.board.reward(totals["gain"], totals["gain"] - totals["reward"], updates)
-        self.board.scalars({"search/accuracy": totals["accuracy"]}, updates)
-        # One per decision, child and op.
-        magnitudes = np.array([[info["magnitudes"] for info in step] for step in self._infos])
-        self.board.magnitudes(self._config.ops, magnitudes.mean((0, 1)).tolist(), updates)
-        recent = self.history[-10:]
-        self.bar.set_postfix_str(
-            f"gain {np.mean([h['gain'] for h in recent]):+.2f}, "
-            f"cost {np.mean([h['cost'] for h in recent]):.2f}"
-        )
-        self.bar.update(1)
-        self._save()
-
-    def _save(self) -> None:
-        counts = self.counts | {"seconds": self.seconds()}
-        save_checkpoint(self._checkpoint, self.model, self.training_env, counts)
-
-
-class _BoardWriter(KVWriter):
-    """PPO's own diagnostics on the run's board, by number of child decisions."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def write(
-        self,
-        key_values: dict[str, Any],
-        key_excluded: dict[str, tuple[str, ...]],
-        step: int = 0,
-    ) -> None:
-        numbers = {
-            k: float(v) for k, v in key_values.items() if isinstance(v, int | float | np.number)
-        }
-        self._board.scalars({k: v for k, v in numbers.items() if "time/" not in k}, step)

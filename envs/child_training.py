@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from adaptaug.cost import CostTable
 from adaptaug.episode import Episode
+from adaptaug.errors import AdaptAugError
 from adaptaug.observation import LIMIT, observation_size
 from adaptaug.ops import OpSpace
 from adaptaug.policy import to_magnitudes
@@ -75,12 +76,19 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             device: where child and data live.
 
         Raises:
-            AdaptAugError: a task's field or an op is unknown or out of its range.
+            AdaptAugError: a task's field or an op is unknown or out of its range; there is no
+                task, or not a cost table for each.
         """
         self.tasks = [TaskRange.from_dict(task) for task in tasks]
         self.op_space = OpSpace(ops)
         self.cost_weight = cost_weight
-        self.costs = [CostTable.from_dict(costs[i] if costs else {}) for i in range(len(tasks))]
+        rows = [{}] * len(tasks) if costs is None else costs
+        if not 0 < len(tasks) == len(rows):
+            raise AdaptAugError(
+                "an environment needs at least one task and a cost table for each, "
+                f"got {len(tasks)} tasks and {len(rows)} tables"
+            )
+        self.costs = [CostTable.from_dict(row) for row in rows]
         self.device = device
         n_ops = len(self.op_space)
         self.action_space = spaces.Box(-1.0, 1.0, (n_ops,), np.float32)
@@ -115,13 +123,14 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         potential = self._measure(episode)
         gain, cost = potential - self._potential, episode.cost - self._cost
         self._potential, self._cost = potential, episode.cost
-        validated = episode.observer.validated
+        validated = episode.observer.validated or Metrics(0.0, 0.0)
         info = {
             "gain": gain,
             "cost": cost,
             "magnitudes": magnitudes,
             "steps": episode.run.step,
-            "accuracy": validated.accuracy if validated else 0.0,
+            "accuracy": validated.accuracy,
+            "loss": validated.loss,
         }
         reward = gain - self.cost_weight * cost
         return observation.flat(), reward, episode.finished, False, info

@@ -22,8 +22,9 @@ from adaptaug.files import new_run_folder, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
+from agents.config import SearchConfig
 from agents.rivals import Trial, best_constant
-from agents.search import SearchConfig, SearchResult, search
+from agents.search import SearchResult, search
 from experiments.arms import constant_arm, fixed_arms, policy_arm
 from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
 from experiments.report import arms_table, write_report
@@ -57,7 +58,7 @@ class Options:
     """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange."""
     ops: tuple[str, ...] = DEFAULT_OPS
     """Op space."""
-    episodes: int = 1620
+    episodes: int = 1800
     """Child trainings in the search."""
     cost_weight: float = 0.05
     """Lambda: price of as much compute again as plain training, in units of the reward."""

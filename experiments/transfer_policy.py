@@ -19,7 +19,6 @@ A laptop-sized look:
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -186,7 +185,7 @@ def _read_constant(path: Path, ops: Sequence[str]) -> list[float]:
         values = json.loads(path.read_text(encoding="utf-8"))
         return [float(values.get(name, 0.0)) for name in ops]
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise AdaptAugError(f"constant must be a JSON object of numbers in {path}: {error}") from None
+        raise AdaptAugError(f"constant must be a JSON object of numbers: {path}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -72,9 +72,7 @@ def from_dataset(
     return make_source(name, parts[0], parts[1], classes)
 
 
-def to_examples(
-    data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: str
-) -> Examples:
+def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: str) -> Examples:
     """Brings a user's examples into one form.
 
     Args:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 
 from adaptaug.data.examples import Examples, Source, make_source
-from adaptaug.data.hub import load_hub
 from adaptaug.data.splitting import stratified_order
 
 _DIGITS_TEST_ROWS = 597
@@ -23,7 +22,7 @@ def load(name: str) -> Source:
     """
     if name not in _loaded:
         embedded = EMBEDDED.get(name)
-        _loaded[name] = embedded() if embedded else load_hub(name)
+        _loaded[name] = embedded() if embedded else _from_hub(name)
     return _loaded[name]
 
 
@@ -34,6 +33,12 @@ def preload(source: Source) -> None:
     user's own data.
     """
     _loaded[source.name] = source
+
+
+def _from_hub(name: str) -> Source:
+    from adaptaug.data.hub import load_hub  # takes a second, which who brings own tensors saves
+
+    return load_hub(name)
 
 
 def digits() -> Source:

@@ -230,6 +230,19 @@ def test_a_diverged_child_looks_bad() -> None:
     assert [seen[name] for name in ("batch_loss", "train_loss", "validation_loss")] == [LIMIT] * 3
 
 
+def test_a_state_is_where_another_observer_goes_on() -> None:
+    first, second = observer(), observer(train=flipped(black_and_white()))
+    model = Brightness()
+    first.observe(model, MIDDLE)
+    first.remember([0.1, 0.2, 0.3])
+    second.load_state_dict(first.state_dict())
+    with torch.no_grad():
+        model.scale.mul_(0.5)
+    expected = first.observe(model, MIDDLE).flat()
+    first.remember([0.4, 0.4, 0.4])  # what comes later is the first one's alone
+    assert np.array_equal(second.observe(model, MIDDLE).flat(), expected)
+
+
 def test_model_and_random_state_are_left_as_they_were() -> None:
     model = Brightness().train()
     random = torch.get_rng_state()

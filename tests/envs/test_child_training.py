@@ -214,6 +214,8 @@ def test_no_clock_is_read() -> None:
         ({"tasks": [{"budget": 3}]}, r"got \['budget'\]"),
         ({"tasks": [{"steps": 0}]}, "steps must be at least 1, got 0"),
         ({"tasks": [{"steps": (9, 3)}]}, "ascending positive numbers"),
+        ({"tasks": []}, "got 0 tasks"),
+        ({"costs": [{}, {}]}, "got 1 tasks and 2 tables"),
     ],
 )
 def test_a_users_mistake_is_told_at_once(changes: dict[str, Any], sentence: str) -> None:

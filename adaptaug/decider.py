@@ -1,0 +1,177 @@
+"""Decisions in a user's own loop: the search's observer, costs and rhythm around a controller."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adaptaug.artefact import Policy, load_policy
+from adaptaug.controllers import Controller, Learned
+from adaptaug.cost import CostTable
+from adaptaug.data import Examples
+from adaptaug.errors import AdaptAugError
+from adaptaug.observation import PROBE_SIZE, Observation, Observer, Situation
+from adaptaug.ops import Op, OpSpace
+from adaptaug.rates import PeakFraction
+from adaptaug.task import Task
+from adaptaug.training import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A controller with what it needs to be used on a run."""
+
+    controller: Controller
+    """Picks the magnitudes."""
+    op_space: OpSpace
+    """The ops that they are for."""
+    costs: CostTable
+    """What the observation's cost feature is computed with."""
+    decisions: int
+    """Decisions in a run, where `decision_interval` is None."""
+    decision_interval: int | None
+    """Batches between decisions."""
+
+    def boundaries(self, total_steps: int) -> list[int]:
+        """Batches at which the decision intervals end, exactly as in a search."""
+        interval = self.decision_interval and min(self.decision_interval, total_steps)
+        task = Task(steps=total_steps, decisions=self.decisions, decision_interval=interval)
+        return task.boundaries()
+
+
+def pilot(
+    policy: str | Path | Policy | Controller,
+    ops: Sequence[str | Op] | None,
+    decisions: int | None,
+) -> Pilot:
+    """Makes one form of all that an `Augmenter` takes; see there."""
+    if isinstance(policy, Controller):
+        if ops is None:
+            raise AdaptAugError("a plain controller needs the ops that it acts on, got ops=None")
+        return Pilot(policy, OpSpace(ops), CostTable(), decisions or Task.decisions, None)
+    if ops is not None:
+        raise AdaptAugError(f"ops go with a plain controller, a policy has its own, got {ops!r}")
+    if not isinstance(policy, Policy):
+        policy = load_policy(policy)
+    return Pilot(
+        Learned(policy.network),
+        policy.op_space,
+        policy.costs,
+        decisions or policy.decisions,
+        None if decisions else policy.decision_interval,
+    )
+
+
+class Decider:
+    """Picks the magnitudes at the decisions of one run, and keeps what it must know for that."""
+
+    def __init__(
+        self, pilot: Pilot, observer: Observer, model: nn.Module, rate: PeakFraction, steps: int
+    ) -> None:
+        """Prepares for a run of `steps` batches."""
+        self.magnitudes = [0.0] * len(pilot.op_space)
+        self._pilot, self._observer, self._model = pilot, observer, model
+        self._rate, self._steps = rate, steps
+        self._boundaries = pilot.boundaries(steps)
+        inputs = observer.validation.inputs
+        self._device = inputs.device
+        self._applies = pilot.op_space.for_channels(inputs.shape[1])
+        self._spent = 0.0
+        self._losses: Tensor | float = 0.0  # sums over the interval
+        self._hits: Tensor | float = 0.0
+        self._recorded = 0
+        pilot.controller.start(observer.seed)
+
+    @property
+    def held_out(self) -> Metrics | None:
+        """Loss and accuracy on the held-out data at the last decision, if it looked at them."""
+        return self._observer.validated
+
+    def due(self, step: int) -> bool:
+        """Whether a decision comes before this batch."""
+        return step == 0 or step in self._boundaries[:-1]
+
+    def keep(self, inputs: Tensor, classes: Tensor, most: int) -> None:
+        """Keeps the first training examples, as bytes, for the observations.
+
+        Args:
+            inputs: clean images (B, C, H, W), float in [0, 1].
+            classes: int64 (B,).
+            most: no more than these, nor than PROBE_SIZE.
+        """
+        kept = self._observer.train
+        missing = min(most, PROBE_SIZE) - len(kept)
+        if self._pilot.controller.observes and missing > 0:
+            pixels = (inputs[:missing] * 255).round().to(torch.uint8)
+            self._observer.train = Examples(
+                torch.cat([kept.inputs, pixels]), torch.cat([kept.targets, classes[:missing]])
+            )
+
+    def record(self, loss: Tensor | float, accuracy: Tensor | float) -> None:
+        """Adds up how a step went, without reading tensors."""
+        self._losses = self._losses + _detached(loss)
+        self._hits = self._hits + _detached(accuracy)
+        self._recorded += 1
+
+    def decide(self, step: int, passes: float) -> None:
+        """Picks the magnitudes until the next decision.
+
+        Args:
+            step: batches done.
+            passes: passes over the training data in the whole run.
+        """
+        pilot, progress = self._pilot, step / self._steps
+        observation = self._observe(progress, passes) if pilot.controller.observes else None
+        chosen = pilot.controller.decide(progress, observation)
+        self.magnitudes = [float(m) * a for m, a in zip(chosen, self._applies, strict=True)]
+        self._observer.remember(self.magnitudes)
+        batches = next(end for end in self._boundaries if end > step) - step
+        self._spent += pilot.costs.interval(pilot.op_space, self.magnitudes, batches)
+        self._losses, self._hits, self._recorded = 0.0, 0.0, 0
+        rounded = {
+            n: round(m, 3) for n, m in zip(pilot.op_space.names, self.magnitudes, strict=True)
+        }
+        logger.info("batch %d: magnitudes %s", step, rounded)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next decision depends on besides the model: tensors and plain data."""
+        return {
+            "magnitudes": list(self.magnitudes),
+            "spent": self._spent,
+            "losses": self._losses,
+            "hits": self._hits,
+            "recorded": self._recorded,
+            "highest_rate": self._rate.highest,
+            "observer": self._observer.state_dict(),
+            "controller": self._pilot.controller.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a `state_dict`."""
+        self.magnitudes, self._spent = list(state["magnitudes"]), state["spent"]
+        self._losses, self._hits = state["losses"], state["hits"]
+        self._recorded, self._rate.highest = state["recorded"], state["highest_rate"]
+        self._observer.load_state_dict(state["observer"])
+        self._pilot.controller.load_state_dict(state["controller"])
+
+    def _observe(self, progress: float, passes: float) -> Observation:
+        """Looks at the run; what the last interval's steps have recorded is read here."""
+        batches = None
+        if self._recorded:
+            batches = Metrics(*(float(v) / self._recorded for v in (self._losses, self._hits)))
+        self._spent += self._pilot.costs.observe
+        cost = self._spent / self._steps
+        situation = Situation(progress, passes, self._rate.at(progress), batches, cost)
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            return self._observer.observe(self._model, situation)
+
+
+def _detached(value: Tensor | float) -> Tensor | float:
+    """A number to add up, without its graph and in full precision."""
+    return value.detach().float() if isinstance(value, Tensor) else value

@@ -1,0 +1,54 @@
+"""What a search is: tasks, ops, PPO's settings."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What is searched over, and how."""
+
+    tasks: Sequence[Mapping[str, Any]] = ({},)
+    """Fields of `adaptaug.task.Task`; `steps` and `n_train` may be pairs: log-uniform ranges."""
+    ops: tuple[str, ...] = ()
+    """Names of the ops."""
+    cost_weight: float = 0.05
+    """Lambda: the price, in reward, of as much compute again as plain training."""
+    episodes: int = 1620
+    """Child trainings, at most; rounded to whole updates."""
+    groups: int = 3
+    """Groups of children in an update."""
+    group_size: int = 6
+    """Children that share task, data, weights and batch order."""
+    actor: str = "shared"
+    """'shared', or 'mlp' for the ablation."""
+    hidden: tuple[int, ...] = (32, 32)
+    """Widths of the hidden layers."""
+    op_bias: bool = True
+    """Whether each op has a learned bias of its own."""
+    bias_penalty: float = 0.0
+    """Weight decay of those biases."""
+    learning_rate: float = 2e-3
+    """Adam's, falling linearly to a tenth over the search."""
+    epochs: int = 10
+    """Passes over an update's transitions."""
+    minibatches: int = 2
+    """Minibatches in a pass."""
+    target_kl: float = 0.1
+    """An update ends early beyond 1.5 times this divergence."""
+    log_std: float = -0.9
+    """Logarithm of the first exploration noise, before the squashing."""
+    seed: int = 0
+    """Seeds the search: tasks, children, noise, weights."""
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Worker processes; 0 trains in this one."""
+    device: str = "cpu"
+    """Where children train."""
+    time_limit_minutes: float | None = None
+    """Stop after the update in which this much time is spent; None means all episodes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain data, for JSON."""
+        return asdict(self)
