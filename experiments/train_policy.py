@@ -18,10 +18,11 @@ from typing import Any
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, worker_pool
-from adaptaug.files import new_run_folder, write_json
+from adaptaug.files import new_run_folder, to_json, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
+from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.rivals import Trial, best_constant
 from agents.search import SearchResult, search
@@ -71,7 +72,7 @@ class Options:
     time_limit_minutes: float | None = None
     """End the search after the update in which this time is up."""
     resume: bool = False
-    """Go on from the checkpoint of the run folder."""
+    """Go on with an interrupted search, from its checkpoint, with the settings it was begun with."""
     seed: int = 0
     """Seeds the search; evaluation seeds are others."""
     training: ChildOptions = field(default_factory=ChildOptions)
@@ -104,9 +105,12 @@ def run(options: Options) -> int:
     ranges = options.task_ranges()
     check(task, ranges, options.ops)
     folder = RUNS / options.name
-    if not options.resume:
+    if options.resume:
+        check_resumed(options, folder)
+    else:
         new_run_folder(folder)
         write_json(folder / "config.json", options)
+    resume = options.resume and (folder / CHECKPOINT).exists()
     config = SearchConfig(
         tasks=[item.to_dict() for item in ranges],
         ops=options.ops,
@@ -119,7 +123,7 @@ def run(options: Options) -> int:
         device=options.training.device,
         time_limit_minutes=options.time_limit_minutes,
     )
-    result = search(config, folder, resume=options.resume)
+    result = search(config, folder, resume=resume)
     if result.interrupted:
         print(
             f"interrupted after {result.episodes} child trainings: the policy so far is in "
@@ -142,6 +146,25 @@ def check(task: Task, ranges: Sequence[TaskRange], ops: Sequence[str]) -> None:
     for item in ranges:
         for n_train in item.n_train:
             check_task(item.task.but(n_train=n_train))
+
+
+def check_resumed(options: Options, folder: Path) -> None:
+    """Makes sure that a resumed search is the one that was begun.
+
+    Raises:
+        AdaptAugError: there is no run to resume, or it was begun with other settings.
+    """
+    try:
+        begun = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise AdaptAugError(f"--resume needs a run with a config.json, got none in {folder}") from None
+    free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
+    ours = json.loads(to_json(options))
+    changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))
+    if changed:
+        raise AdaptAugError(
+            f"--resume must keep the settings of {folder / 'config.json'}, got another {changed[0]}"
+        )
 
 
 def judge(

@@ -22,10 +22,10 @@ class Constant(Controller):
 
 
 class Ramp(Controller):
-    """From nothing to twice the given magnitudes, linearly over the run: the given on average."""
+    """From nothing towards twice the given magnitudes, linearly over the run."""
 
     def __init__(self, magnitudes: Sequence[float]) -> None:
-        """Takes one mean magnitude in [0, 1] per op."""
+        """Takes the magnitudes in [0, 1], one per op, that half of the run is reached at."""
         self.magnitudes = list(magnitudes)
 
     def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:

@@ -9,7 +9,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from adaptaug.children import SmallCNN
 from adaptaug.data import load, split
-from adaptaug.observation import GLOBAL_FEATURES, Observer, Situation
+from adaptaug.observation import GLOBAL_FEATURES, PROBE_SIZE, Observer, Situation
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
 from experiments.bare_loop import probe
@@ -33,8 +33,10 @@ def images_seen(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize("steps", [8, 50])
 def test_bare_loop_does_the_environments_work(steps: int) -> None:
     episode, bare = episodes(steps)
-    # Batches of 32; nine times 100 training and 500 held-out images; seven times the ten probes.
-    assert images_seen(episode) == images_seen(bare) == 32 * steps + 9 * 600 + 7 * 1000
+    # Batches of 32; nine times the first training and all 500 held-out images; seven times ten
+    # probes.
+    expected = 32 * steps + 9 * (PROBE_SIZE + 500) + 7 * 10 * PROBE_SIZE
+    assert images_seen(episode) == images_seen(bare) == expected
 
 
 def test_bare_loop_ends_where_the_environment_does() -> None:

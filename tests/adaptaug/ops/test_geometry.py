@@ -52,6 +52,12 @@ def test_translate_moves_right_and_down_by_shares_of_the_sides():
     _same(_warped(image, geometry.translate, [-0.25, -0.25]), expected)
 
 
+def test_crop_moves_by_whole_pixels():
+    image = torch.tensor([[1.0, 0.5, 0.25, 0.75]])
+    _same(_warped(image, geometry.crop, [0.2, 0.0]), [[0.0, 1.0, 0.5, 0.25]])  # 0.8 pixels
+    _same(_warped(image, geometry.crop, [-0.1, 0.0]), image)  # 0.4 pixels
+
+
 def test_translate_fills_with_zeros_and_interpolates_half_pixels():
     image = torch.ones(1, 4)
     _same(_warped(image, geometry.translate, [0.5, 0.0]), [[0.0, 0.0, 1.0, 1.0]])

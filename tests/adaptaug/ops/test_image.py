@@ -12,5 +12,5 @@ def test_every_op_keeps_the_contract(op):
 
 
 def test_names_are_unique_and_only_colour_needs_rgb():
-    assert len({op.name for op in IMAGE_OPS}) == len(IMAGE_OPS) == 18
+    assert len({op.name for op in IMAGE_OPS}) == len(IMAGE_OPS) == 19
     assert [op.name for op in IMAGE_OPS if not op.grayscale] == ["saturation", "hue"]
