@@ -18,7 +18,7 @@ from typing import Any
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, worker_pool
-from adaptaug.files import new_run_folder, to_json, write_json
+from adaptaug.files import new_run_folder, plain, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
@@ -72,7 +72,7 @@ class Options:
     time_limit_minutes: float | None = None
     """End the search after the update in which this time is up."""
     resume: bool = False
-    """Go on with an interrupted search, from its checkpoint, with the settings it was begun with."""
+    """Go on with an interrupted search, with the settings that it was begun with."""
     seed: int = 0
     """Seeds the search; evaluation seeds are others."""
     training: ChildOptions = field(default_factory=ChildOptions)
@@ -157,9 +157,9 @@ def check_resumed(options: Options, folder: Path) -> None:
     try:
         begun = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise AdaptAugError(f"--resume needs a run with a config.json, got none in {folder}") from None
+        raise AdaptAugError(f"--resume needs a config.json, got none in {folder}") from None
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
-    ours = json.loads(to_json(options))
+    ours = json.loads(json.dumps(plain(options)))
     changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))
     if changed:
         raise AdaptAugError(

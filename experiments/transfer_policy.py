@@ -31,7 +31,7 @@ from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
 from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
-from agents.rivals import Trial, adapt
+from agents.rivals import Trial, adapt, best_constant
 from experiments.arms import constant_arm, fixed_arms, policy_arm
 from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
 from experiments.report import arms_table, write_report
@@ -60,15 +60,17 @@ class Options:
     adapt: int = 0
     """Child trainings on which to fit the op biases first; 0 is zero-shot."""
     adapt_steps: tuple[int, int] | None = None
-    """Range of run lengths in the adaptation; by default that of the budgets."""
+    """Range of run lengths in adaptation and random search; by default that of the budgets."""
     rows: tuple[int, int] | None = None
     """Slice of the data set's shuffled training rows to draw from."""
     constant: Path | None = None
     """A JSON object of magnitudes by op, such as a search's best_constant.json: one more arm."""
+    constant_trainings: int = 0
+    """Child trainings for a random search of the best constant over these very budgets, instead."""
     more: Mapping[str, str] = field(default_factory=dict)
     """More policies to judge: arm name and folder."""
     defaults: bool = True
-    """Whether the arms that need no policy run too."""
+    """Whether the arms that need no search run too; without, only none and crop and flip."""
     cost_weight: float = 0.05
     """Lambda in the adaptation."""
     seed: int = 0
@@ -93,19 +95,25 @@ def run(options: Options) -> int:
     tasks = [_as_searched(task, policy, options) for task in options.tasks()]
     for task in tasks:
         check_task(task)
-    constant = _read_constant(options.constant, policy.ops) if options.constant else None
+    constant = _read_constant(options.constant, policy.ops) if options.constant else []
     folder = new_run_folder(RUNS / options.name)
     write_json(folder / "config.json", options)
     costs = calibrate(tasks[0], policy.op_space, options.training.device)
-    arms = fixed_arms(policy.ops) if options.defaults else []
-    if constant is not None:
-        arms.append(constant_arm("best constant", policy.ops, constant))
+    arms = fixed_arms(policy.ops)
+    if not options.defaults:
+        arms = [arm for arm in arms if arm.name in ("none", "crop and flip")]
     arms += [policy_arm(name, other) for name, other in more.items()]
+    trial = _trial(tasks, costs, options)
     search: dict[str, Any] = {}
     with worker_pool([tasks[0].dataset], options.training.processes) as pool:
+        if options.constant_trainings:
+            constant, _ = best_constant(policy.ops, trial, options.constant_trainings, pool)
+            write_json(folder / "best_constant.json", dict(zip(policy.ops, constant, strict=True)))
+        if constant:
+            arms.append(constant_arm("best constant", policy.ops, constant))
         if options.adapt:
             arms.append(policy_arm("zero-shot", policy))
-            policy, search = _adapted(policy, tasks, costs, options, pool)
+            policy, search = _adapted(policy, trial, options, pool)
         save_policy(folder / "policy", policy)
         arms.append(policy_arm("learned", policy))
         records = _evaluate(arms, tasks, costs, options, pool)
@@ -119,14 +127,18 @@ def run(options: Options) -> int:
     return 0
 
 
-def _adapted(
-    policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options, pool: Pool
-) -> tuple[Policy, dict[str, Any]]:
-    """The policy with op biases fitted on the budgets' range."""
+def _trial(tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
+    """What rival searches train their children on: the range that the budgets span."""
     sizes = [task.n_train for task in tasks]
     lengths = options.adapt_steps or (min(t.steps for t in tasks), max(t.steps for t in tasks))
     ranges = [TaskRange(tasks[0], lengths, (min(sizes), max(sizes)))]
-    trial = Trial(ranges, [costs], options.cost_weight, options.seed, options.training.device)
+    return Trial(ranges, [costs], options.cost_weight, options.seed, options.training.device)
+
+
+def _adapted(
+    policy: Policy, trial: Trial, options: Options, pool: Pool
+) -> tuple[Policy, dict[str, Any]]:
+    """The policy with op biases fitted on the budgets' range."""
     adapted, scores, spent = adapt(policy, trial, options.adapt, pool)
     print(f"adaptation, mean score on unseen trials: {scores}")
     provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset}

@@ -1,0 +1,94 @@
+"""What each op alone is worth at a constant magnitude: the ground that a policy stands on.
+
+    python -m experiments.sweep_ops --name sweep --dataset digits --n-train 100 --steps 100 400
+
+Scored on the reward-validation split: a sweep guides choices, so it must not see the test split.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+from adaptaug.controllers import Constant
+from adaptaug.data import load
+from adaptaug.evaluation import Arm, Job, Record, train_children
+from adaptaug.files import new_run_folder, write_json, write_text
+from adaptaug.ops import OpSpace, image_ops
+from adaptaug.statistics import paired_difference
+from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, main
+from experiments.tables import fixed_width, markdown
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train children under each op alone, write runs/NAME."""
+
+    name: str = "sweep"
+    """Name of the run folder in runs/."""
+    dataset: str = "digits"
+    """'digits', a hub id or a local folder."""
+    n_train: tuple[int, ...] = (100,)
+    """Training examples; several are combined with every run length."""
+    steps: tuple[int, ...] = (400,)
+    """Run lengths in batches."""
+    ops: tuple[str, ...] = tuple(image_ops())
+    """Ops, each tried alone."""
+    magnitudes: tuple[float, ...] = (0.3, 0.8)
+    """Magnitudes that each is tried at."""
+    seeds: int = 12
+    """Children for each op, magnitude and budget."""
+    training: ChildOptions = field(default_factory=ChildOptions)
+    """How children are trained."""
+
+
+def run(options: Options) -> int:
+    """Does the whole job; returns the exit code."""
+    tasks = [
+        options.training.task(options.dataset, n_train, steps)
+        for n_train, steps in product(options.n_train, options.steps)
+    ]
+    for task in tasks:
+        check_task(task)
+    arms = sweep_arms(options)
+    folder = new_run_folder(RUNS / options.name)
+    write_json(folder / "config.json", options)
+    jobs = [
+        Job(arm, task, EVALUATION_SEEDS + seed, test=False, device=options.training.device)
+        for task in tasks
+        for seed in range(options.seeds)
+        for arm in arms
+    ]
+    records = train_children(jobs, options.training.processes, "sweep")
+    write_json(folder / "summary.json", records)
+    rows = [("op", *(f"{task.n_train} images, {task.steps} steps" for task in tasks))]
+    for arm in arms:
+        cells = []
+        for task in tasks:
+            here = [r for r in records if (r["n_train"], r["steps"]) == (task.n_train, task.steps)]
+            cells.append(gain(here, arm.name))
+        rows.append((arm.name, *cells))
+    write_text(folder / "report.md", f"# Ops alone, points over none\n\n{markdown(rows)}\n")
+    print(fixed_width(rows))
+    return 0
+
+
+def sweep_arms(options: Options) -> list[Arm]:
+    """None, and every op that makes sense for the images at every magnitude."""
+    applies = OpSpace(options.ops).for_channels(load(options.dataset).channels)
+    ops = [op for op, sensible in zip(options.ops, applies, strict=True) if sensible]
+    arms = [Arm("none", (ops[0],), Constant([0.0]))]
+    for op, magnitude in product(ops, options.magnitudes):
+        arms.append(Arm(f"{op} {magnitude:g}", (op,), Constant([magnitude])))
+    return arms
+
+
+def gain(records: Sequence[Record], arm: str) -> str:
+    """Points of validation accuracy over none, with interval."""
+    scored = [record | {"accuracy": record["validation_accuracy"]} for record in records]
+    difference = paired_difference(scored, arm, "none")
+    low, high = difference["ci95"]
+    return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+if __name__ == "__main__":
+    main(Options, run, __doc__)
