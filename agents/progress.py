@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
@@ -25,20 +24,8 @@ IMAGES_EVERY = 10
 """Updates between two grids of augmented images."""
 
 
-def equalised(advantages: np.ndarray, group_size: int, floor: float = 0.1) -> np.ndarray:
-    """Advantages (decisions, children) over their group's standard deviation plus `floor`.
-
-    In a short run a magnitude moves accuracy by tens of points, in a long one by tenths: without
-    this the short runs alone would steer. The floor, a point of accuracy, keeps groups in which
-    nothing mattered from being blown up to the noise that they are.
-    """
-    groups = advantages.reshape(len(advantages), -1, group_size)
-    scaled: np.ndarray = groups / (groups.std(axis=(0, 2), keepdims=True) + floor)
-    return scaled.reshape(advantages.shape)
-
-
 class Progress(BaseCallback):
-    """Bar, TensorBoard, equalised advantages, checkpoints, time limit."""
+    """Bar, TensorBoard, checkpoints, time limit."""
 
     def __init__(
         self, config: SearchConfig, folder: Path, updates: int, counts: Mapping[str, float]
@@ -97,9 +84,6 @@ class Progress(BaseCallback):
         return not self._time_is_up
 
     def _on_rollout_end(self) -> None:
-        assert isinstance(self.model, PPO)
-        buffer = self.model.rollout_buffer
-        buffer.advantages = equalised(buffer.advantages, self._config.group_size)
         self._complete = True
 
     def _on_training_end(self) -> None:

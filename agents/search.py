@@ -152,7 +152,7 @@ def build_agent(config: SearchConfig, env: GroupedVecEnv, decisions: int) -> PPO
     agent = PPO(
         OpPolicy,
         env,
-        learning_rate=lambda left: config.learning_rate * (0.1 + 0.9 * left),
+        learning_rate=lambda left: config.learning_rate * left,
         n_steps=decisions,
         batch_size=math.ceil(transitions / config.minibatches),
         n_epochs=config.epochs,

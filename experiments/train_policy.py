@@ -59,7 +59,7 @@ class Options:
     """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange."""
     ops: tuple[str, ...] = DEFAULT_OPS
     """Op space."""
-    episodes: int = 1800
+    episodes: int = 1980
     """Child trainings in the search."""
     cost_weight: float = 0.05
     """Lambda: price of as much compute again as plain training, in units of the reward."""

@@ -2,35 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from adaptaug.cost import CostTable
 from agents.config import SearchConfig
-from agents.progress import equalised
 from agents.search import search
-
-
-def test_equalised_advantages_by_hand() -> None:
-    # one decision; two groups of two children: deviations 2 and 0.02
-    advantages = np.array([[2.0, -2.0, 0.02, -0.02]], dtype=np.float32)
-    expected = [2 / 2.1, -2 / 2.1, 0.02 / 0.12, -0.02 / 0.12]
-    scaled = equalised(advantages, group_size=2)
-    assert scaled[0].tolist() == pytest.approx(expected, rel=1e-5)
-    assert scaled.shape == advantages.shape
-    assert scaled.dtype == np.float32
-
-
-def test_a_group_is_equalised_over_all_its_decisions() -> None:
-    advantages = np.array([[3.0, 0.0], [0.0, -3.0]])  # (decisions, children of one group)
-    spread = np.sqrt((9 + 0 + 0 + 9) / 4)
-    assert equalised(advantages, 2) == pytest.approx(advantages / (spread + 0.1))
-
-
-def test_a_group_in_which_nothing_mattered_stays_small() -> None:
-    assert equalised(np.zeros((2, 4)), 2).tolist() == np.zeros((2, 4)).tolist()
-    assert np.abs(equalised(np.array([[1e-4, -1e-4]]), 2)).max() < 2e-3
 
 
 def test_what_tensorboard_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
