@@ -22,6 +22,7 @@ from adaptaug.files import new_run_folder, plain, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
+from adaptaug.tensorboard import Board
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.rivals import Trial, best_constant
@@ -133,6 +134,12 @@ def run(options: Options) -> int:
         return 130
     summary, records = judge(options, task, ranges, result, folder)
     write_report(folder, summary, records)
+    with Board(folder) as board:
+        means = {name: arm["accuracy"]["mean"] for name, arm in summary["arms"].items()}
+        gain = summary["learned_minus"]["none"]["mean"]
+        board.hyperparameters(
+            config.to_dict(), {"final/accuracy": means["learned"], "final/gain_over_none": gain}
+        )
     print(arms_table(summary))
     print(f"\nreport: {folder / 'report.md'}   policy: {folder / 'policy'}")
     print(f"curves: tensorboard --logdir {RUNS}")

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from adaptaug.artefact import Policy
+from adaptaug.controllers import Constant, Learned
+from adaptaug.cost import CostTable
+from adaptaug.evaluation import Job, Record
+from adaptaug.policy import PolicyNetwork
+from adaptaug.task import Task, TaskRange
+from agents.rivals import OFF_BIAS, Trial, adapt, best_constant, shifted
+
+OPS = ("rotate", "noise", "hflip")
+TARGET = np.array([0.6, 0.2, 0.0])
+
+
+class ToyPool:
+    """Children whose accuracy falls with the distance of the magnitudes from a known best."""
+
+    def __init__(self, target: np.ndarray = TARGET) -> None:
+        self.target, self.jobs = target, []
+
+    def run(self, jobs: list[Job], label: str, *, quiet: bool = False) -> list[Record]:
+        self.jobs += jobs
+        return [self.record(job) for job in jobs]
+
+    def record(self, job: Job) -> Record:
+        controller = job.arm.controller
+        if isinstance(controller, Constant):
+            magnitudes = np.array(controller.magnitudes)
+        else:
+            assert isinstance(controller, Learned)
+            size = controller.network.standardise.n_ops * 6 + 16
+            magnitudes = np.array(controller.network.magnitudes(np.zeros(size, np.float32)))
+        luck = np.random.default_rng(job.seed).normal(0, 0.1)  # shared by arms on one trial
+        accuracy = 0.9 - ((magnitudes - self.target) ** 2).sum() + luck
+        return {
+            "validation_accuracy": accuracy, "validation_loss": 1.0, "num_classes": 10, "cost": 0.0,
+        }  # fmt: skip
+
+
+@pytest.fixture
+def trial() -> Trial:
+    return Trial([TaskRange(Task(), (100, 800), (50, 400))], [CostTable()], 0.05, seed=3)
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(PolicyNetwork(len(OPS)), OPS)
+
+
+def test_arms_share_the_task_and_seed_of_a_trial(trial: Trial, policy: Policy) -> None:
+    pool = ToyPool()
+    best_constant(OPS, trial, 40, pool, quiet=True)
+    first = {(job.seed, job.task) for job in pool.jobs[:10]}
+    assert len(first) == 1
+    assert all(not job.test for job in pool.jobs)
+
+
+def test_best_constant_finds_the_best_and_keeps_to_its_budget(trial: Trial) -> None:
+    pool = ToyPool()
+    magnitudes, spent = best_constant(OPS, trial, 800, pool, quiet=True)
+    assert spent == len(pool.jobs) <= 800
+    assert np.abs(np.array(magnitudes) - TARGET).max() < 0.2
+    assert best_constant(OPS, trial, 800, ToyPool(), quiet=True)[0] == magnitudes
+
+
+def test_adaptation_moves_each_op_to_its_best(trial: Trial, policy: Policy) -> None:
+    pool = ToyPool()
+    adapted, scores, spent = adapt(policy, trial, 200, pool, quiet=True)
+    assert spent == len(pool.jobs) <= 200
+    assert max(scores, key=lambda name: scores[name]) == "fitted"
+    magnitudes = adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32))
+    assert np.abs(np.array(magnitudes) - TARGET).max() < 0.15
+    assert policy.network.op_bias.tolist() == [0, 0, 0]  # the policy itself is as it was
+
+
+def test_adaptation_switches_off_what_only_harms(trial: Trial, policy: Policy) -> None:
+    adapted, _, _ = adapt(policy, trial, 20, ToyPool(np.full(3, -1.0)), quiet=True)
+    assert adapted.network.op_bias.tolist() == [OFF_BIAS] * 3
+    assert adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32)) == [0, 0, 0]
+
+
+def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
+    other = shifted(policy, np.array([1.0, -2.0, 0.5]))
+    assert other.network.op_bias.tolist() == [1.0, -2.0, 0.5]
+    ours, theirs = policy.network.state_dict(), other.network.state_dict()
+    assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")

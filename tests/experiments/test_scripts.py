@@ -1,0 +1,118 @@
+"""The scripts from the command line, as small as they go: real trainings, real files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adaptaug.artefact import load_policy
+from experiments import sweep_ops, train_policy, transfer_policy
+from experiments.cli import main
+
+SMALL = [
+    "--episodes", "36", "--steps", "16", "--n-train", "50", "--seeds", "2",
+    "--training.processes", "0", "--training.width", "4",
+]  # fmt: skip
+RUN_FOLDER = {"config.json", "checkpoints", "policy", "summary.json", "report.md"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(script, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main(script.Options, script.run, script.__doc__)
+    return ended.value.code
+
+
+@pytest.mark.slow
+def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
+    assert call(train_policy, monkeypatch, "--name", "a", *SMALL) == 0
+    run = here / "runs" / "a"
+    names = {path.name for path in run.iterdir()}
+    assert names >= RUN_FOLDER
+    assert any(name.startswith("events.out") for name in names)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["task"] == {"dataset": "digits", "child": "cnn", "n_train": 50, "steps": 16}
+    assert summary["search"]["episodes"] == 36
+    arms = {
+        "none", "constant", "ramp", "random", "crop and flip", "RandAugment", "TrivialAugment",
+        "untrained policy", "learned", "best constant",
+    }  # fmt: skip
+    assert set(summary["arms"]) == arms
+    assert summary["learned_minus"]["none"]["n"] == 2
+    table = capsys.readouterr().out
+    assert all(arm in table for arm in arms)
+
+    code = call(
+        transfer_policy, monkeypatch, "--name", "b", "--policy", "runs/a/policy",
+        "--budgets", "50x16", "60x8", "--seeds", "2", "--adapt", "12", "--constant-trainings", "8",
+        "--more", "again", "runs/a/policy", "--training.processes", "0", "--training.width", "4",
+    )  # fmt: skip
+    assert code == 0
+    summary = json.loads((here / "runs" / "b" / "summary.json").read_text())
+    assert [entry["task"]["steps"] for entry in summary["budgets"]] == [16, 8]
+    assert {"zero-shot", "learned", "again", "best constant"} <= set(summary["arms"])
+    assert load_policy(here / "runs" / "b" / "policy").provenance["dataset"] == "digits"
+
+    # The same name once more, and a search resumed with another seed.
+    before = (run / "summary.json").read_bytes()
+    assert call(train_policy, monkeypatch, "--name", "a", *SMALL) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert call(train_policy, monkeypatch, "--name", "a", *SMALL, "--resume", "--seed", "7") == 2
+    assert "seed" in capsys.readouterr().err
+    assert (run / "summary.json").read_bytes() == before
+
+
+def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
+    code = call(
+        sweep_ops, monkeypatch, "--steps", "8", "--seeds", "2", "--ops", "rotate", "hue",
+        "--training.processes", "0", "--training.width", "4",
+    )  # fmt: skip
+    assert code == 0
+    table = capsys.readouterr().out
+    assert "rotate 0.8" in table
+    assert "hue" not in table  # digits are grayscale
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--dataset", "./no/such/folder"], "./no/such/folder"),
+        (["--ops", "rotate", "spin"], "'spin'"),
+        (["--training.child", "transformer"], "child must be one of"),
+        (["--n-train", "5000"], "5000"),
+        (["--n-train", "3"], "class"),
+        (["--steps", "0"], "steps"),
+        (["--resume"], "config.json"),
+        (["--tasks", "none.json"], "none.json"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(
+    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+) -> None:
+    assert call(train_policy, monkeypatch, "--name", "bad", *arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert "\n" not in error
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--policy", "nowhere"], "nowhere"),
+        (["--policy", "."], "config.json"),
+    ],
+)
+def test_transfer_needs_a_policy(
+    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+) -> None:
+    assert call(transfer_policy, monkeypatch, *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (here / "runs").exists()
