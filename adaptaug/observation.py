@@ -25,7 +25,7 @@ OBSERVATION_VERSION = 1
 LIMIT = 4.0
 """Features are clipped to [-LIMIT, LIMIT]."""
 
-PROBE_SIZE = 64
+PROBE_SIZE = 100
 """Most held-out examples that the ops are tried on."""
 
 PROBE_MAGNITUDE = 0.5

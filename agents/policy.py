@@ -17,9 +17,6 @@ from adaptaug.policy import PolicyNetwork, initialise, mlp
 HELD_SHARE = 0.5
 """Share of the exploration noise's variance that one episode keeps from start to end."""
 
-COMMON_SHARE = 0.3
-"""Share of the exploration noise's variance that all ops have in common."""
-
 
 class OpPolicy(ActorCriticPolicy):
     """PPO's actor and critic around `adaptaug.policy.PolicyNetwork`.
@@ -96,23 +93,21 @@ class OpPolicy(ActorCriticPolicy):
         return actions, self.predict_values(obs), distribution.log_prob(actions, latents)
 
     def _noise(self, obs: torch.Tensor) -> torch.Tensor:
-        """Standard normal noise (B, n_ops), correlated over time and between ops.
+        """Standard normal noise (B, n_ops), of which a part is held for the whole episode.
 
         What an op does to a child shows over a whole run, and a wobble that is drawn anew at every
-        decision mostly cancels; so a part of the noise is held for the episode. Likewise the ops
-        wobble in part together, since how much augmentation there is matters before which. PPO
-        sees the same marginal distribution (Hollenstein et al. 2024, "Colored Noise in PPO"). The
-        held parts of neighbouring children, who share a group, mirror each other.
+        decision mostly cancels; correlated noise finds it with fewer episodes, while PPO sees the
+        same marginal distribution (Hollenstein et al. 2024, "Colored Noise in PPO"). The held
+        parts of neighbouring children, who share a group, mirror each other.
         """
-        n_ops = len(self.network.op_bias)
+        fresh = torch.randn(len(obs), self._held.shape[1])
         starting = obs[:, GLOBAL_FEATURES.index("progress")] == 0
         if len(self._held) != len(obs):
-            self._held = torch.zeros(len(obs), n_ops)
+            self._held = torch.zeros_like(fresh)
         count = int(starting.sum())
-        drawn = _op_noise((count + 1) // 2, n_ops)
+        drawn = torch.randn((count + 1) // 2, fresh.shape[1])
         self._held[starting] = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)[:count]
-        fresh = _op_noise(len(obs), n_ops)
-        return HELD_SHARE**0.5 * self._held + (1 - HELD_SHARE) ** 0.5 * fresh
+        return math.sqrt(HELD_SHARE) * self._held + math.sqrt(1 - HELD_SHARE) * fresh
 
     def evaluate_actions(
         self, obs: PyTorchObs, actions: torch.Tensor
@@ -141,9 +136,3 @@ class OpPolicy(ActorCriticPolicy):
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
         """The action space is (-1, 1) already."""
         return scaled_action
-
-
-def _op_noise(count: int, n_ops: int) -> torch.Tensor:
-    """Standard normal draws (count, n_ops); those of one row have a part in common."""
-    common, own = torch.randn(count, 1), torch.randn(count, n_ops)
-    return COMMON_SHARE**0.5 * common + (1 - COMMON_SHARE) ** 0.5 * own

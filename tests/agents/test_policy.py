@@ -12,7 +12,7 @@ from gymnasium import spaces
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.observation import LIMIT, observation_size
 from adaptaug.policy import START_MAGNITUDE, to_magnitudes
-from agents.policy import COMMON_SHARE, HELD_SHARE, OpPolicy
+from agents.policy import HELD_SHARE, OpPolicy
 
 OPS = ("rotate", "noise", "zoom")
 SIZE = observation_size(len(OPS))
@@ -85,9 +85,6 @@ def test_half_of_the_noise_lasts_an_episode_and_is_mirrored_by_a_neighbour() -> 
     assert (first * later).mean().item() == pytest.approx(HELD_SHARE, abs=0.05)
     assert (first * next_episode).mean().item() == pytest.approx(0, abs=0.05)
     assert (first[::2] * later[1::2]).mean().item() == pytest.approx(-HELD_SHARE, abs=0.05)
-    # Two ops of one child, at one decision.
-    together = (scaled[:, :, 0] * scaled[:, :, 1]).mean().item()
-    assert together == pytest.approx(COMMON_SHARE, abs=0.05)
     assert again.abs().max() < 1e-5
 
 
