@@ -20,10 +20,6 @@ from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
 OFF_BELOW = -0.9
 """Actions up to here switch an op off, so that a squashed action can reach magnitude 0."""
 
-BIAS_SCALE = 3.0
-"""Latent per unit of an op's bias: a search moves all parameters at one pace, and the biases, which
-tell ops apart, must go furthest."""
-
 START_MAGNITUDE = 0.15
 """Magnitude of every op under a policy that has learned nothing."""
 
@@ -153,7 +149,7 @@ class PolicyNetwork(nn.Module):
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
         latents: torch.Tensor = self.actor(*self.standardise(observations))
-        return latents + BIAS_SCALE * self.op_bias + self.start
+        return latents + self.op_bias + self.start
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

@@ -18,7 +18,7 @@ from envs.child_training import potential
 
 logger = logging.getLogger(__name__)
 
-OFF_BIAS = -3.0
+OFF_BIAS = -8.0
 """Bias that switches an op off whatever the network says."""
 
 
@@ -107,7 +107,7 @@ def adapt(
     with torch.no_grad():
         own = policy.network.op_bias.numpy().astype(np.float64)
     size = 8
-    optimiser = cmaes.CMA(mean=own / 2, sigma=0.25, population_size=size, seed=trial.seed)
+    optimiser = cmaes.CMA(mean=own / 2, sigma=0.7, population_size=size, seed=trial.seed)
     generations = max(1, trainings * 4 // 5 // size)
     for generation in range(generations):
         biases = [optimiser.ask() for _ in range(size)]
