@@ -74,6 +74,6 @@ class Episode:
         return used
 
     def check_early_stopping(self) -> None:
-        """Lets the run stop, where the task has a patience; validates if nobody has yet."""
+        """Validates and lets the run stop, where the task has a patience."""
         if self.task.patience is not None and not self.run.diverged:
             self.run.check_early_stopping(evaluate(self.run.model, self.run.validation))

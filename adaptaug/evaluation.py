@@ -16,7 +16,7 @@ from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
 from adaptaug.data import Source, load, preload, split
 from adaptaug.episode import Episode
-from adaptaug.ops import Op, OpSpace
+from adaptaug.ops import Op, OpSpace, image_ops, register_missing
 from adaptaug.randomness import one_thread
 from adaptaug.task import Task
 from adaptaug.training import evaluate, predict
@@ -161,17 +161,18 @@ def worker_pool(datasets: Sequence[str], processes: int) -> Iterator[Pool]:
         processes,
         mp_context=torch.multiprocessing.get_context("spawn"),
         initializer=_prepare_worker,
-        initargs=(sources,),
+        initargs=(sources, tuple(image_ops().values())),
     )
     with executor:
         yield Pool(executor)
 
 
-def _prepare_worker(sources: Sequence[Source]) -> None:
+def _prepare_worker(sources: Sequence[Source], ops: Sequence[Op] = ()) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
+    register_missing(ops)
     for source in sources:
         preload(source)
 

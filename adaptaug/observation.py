@@ -52,7 +52,7 @@ GLOBAL_FEATURES = (
 OP_FEATURES = (
     "probe_loss",  # change in held-out loss that this op alone causes, over log(classes)
     "probe_accuracy",  # the same for accuracy
-    "probe_loss_change",  # since the last decision
+    "probe_loss_change",  # since the last decision; the whole of it after the first probe
     "magnitude",  # last decision's
     "mean_magnitude",  # over the run so far
     "applies",  # 1 if the op makes sense for these images, else 0

@@ -31,14 +31,6 @@ class RandomStream:
             self._states = self._read()
             self._write(outer)
 
-    def state(self) -> list[torch.Tensor]:
-        """Where the stream stands: uint8 tensors, for a checkpoint."""
-        return self._states
-
-    def restore(self, states: list[torch.Tensor]) -> None:
-        """Goes back to a `state`."""
-        self._states = states
-
     def _devices(self) -> list[torch.device]:
         return [] if self._device is None else [self._device]
 

@@ -12,7 +12,7 @@ from safetensors.torch import save as tensor_bytes
 from stable_baselines3 import PPO
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.files import write_bytes
+from adaptaug.files import make_folder, write_bytes
 from envs.vector import GroupedVecEnv
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"
@@ -27,7 +27,7 @@ def save_checkpoint(path: Path, agent: Any, env: Any, counts: Mapping[str, float
 
     Episodes that have begun, as they have where a rollout ends, begin anew in a resumed search.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     tensors = {f"policy.{k}": v for k, v in agent.policy.state_dict().items()}
     for index, state in agent.policy.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}

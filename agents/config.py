@@ -16,7 +16,7 @@ class SearchConfig:
     """Names of the ops."""
     cost_weight: float = 0.05
     """Lambda: the price, in reward, of as much compute again as plain training."""
-    episodes: int = 1980
+    episodes: int = 1800
     """Child trainings, at most; rounded to whole updates."""
     groups: int = 3
     """Groups of children in an update."""
@@ -28,8 +28,6 @@ class SearchConfig:
     """Widths of the hidden layers."""
     op_bias: bool = True
     """Whether each op has a learned bias of its own."""
-    bias_penalty: float = 0.0
-    """Weight decay of those biases."""
     learning_rate: float = 2e-3
     """Adam's, falling linearly to 0 over the search."""
     epochs: int = 10

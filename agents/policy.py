@@ -34,7 +34,6 @@ class OpPolicy(ActorCriticPolicy):
         actor: str = "shared",
         hidden: tuple[int, ...] = (32, 32),
         op_bias: bool = True,
-        bias_penalty: float = 0.0,
         log_std_init: float = -0.9,
         seed: int = 0,
         **kwargs: Any,
@@ -48,13 +47,12 @@ class OpPolicy(ActorCriticPolicy):
             actor: 'shared', or 'mlp' for the ablation.
             hidden: widths of the actor's and critic's hidden layers.
             op_bias: whether each op has a learned bias of its own.
-            bias_penalty: weight decay of those biases, per update step of the optimiser.
             log_std_init: logarithm of the initial standard deviation, before the squashing.
             seed: draws the initial weights.
             **kwargs: what stable-baselines3 passes to every policy.
         """
         self._actor_kwargs: dict[str, Any] = {"actor": actor, "hidden": hidden, "op_bias": op_bias}
-        self._bias_penalty, self._seed = bias_penalty, seed
+        self._seed = seed
         super().__init__(
             observation_space, action_space, lr_schedule, log_std_init=log_std_init, **kwargs
         )
@@ -71,15 +69,7 @@ class OpPolicy(ActorCriticPolicy):
         self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
         self._held = torch.zeros(0, n_ops)
         self.action_dist = SquashedDiagGaussianDistribution(n_ops)
-        bias = [self.network.op_bias]
-        rest = [p for p in self.parameters() if p is not self.network.op_bias]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": rest, "weight_decay": 0.0},
-                {"params": bias, "weight_decay": self._bias_penalty},
-            ],
-            lr=lr_schedule(1),
-        )
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=lr_schedule(1))
 
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False

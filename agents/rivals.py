@@ -1,9 +1,9 @@
 """Searches that rival PPO's: the best constant by random search, and adaptation of op biases."""
 
 import copy
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cmaes
 import numpy as np
@@ -12,11 +12,13 @@ import torch
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Learned
 from adaptaug.cost import CostTable
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Pool, Record
 from adaptaug.task import TaskRange
 from envs.child_training import potential
 
-logger = logging.getLogger(__name__)
+FEWEST_TRAININGS = 12
+"""Fewer child trainings than these find nothing."""
 
 OFF_BIAS = -8.0
 """Bias that switches an op off whatever the network says."""
@@ -69,7 +71,11 @@ def best_constant(
         The magnitudes, one per op, and the number of child trainings spent.
     """
     random = np.random.default_rng((trial.seed, 1))
-    count = max(2, trainings // 4)
+    if trainings < FEWEST_TRAININGS:
+        raise AdaptAugError(
+            f"a rival search needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
+        )
+    count = trainings // 4
     # A random overall strength times a random mix, a part of the ops off.
     candidates = random.uniform(0.1, 1, (count, 1)) * random.uniform(size=(count, len(ops)))
     candidates *= random.uniform(size=candidates.shape) < random.uniform(0.3, 1, (count, 1))
@@ -86,14 +92,15 @@ def best_constant(
         totals[alive] += np.reshape(scores, (len(alive), each)).sum(1)
         spent, first = spent + len(jobs), first + each
         alive = alive[np.argsort(-totals[alive])]
-        if len(alive) <= 3 or spent + len(alive) // 3 * each * 3 > trainings:
+        kept = max(2, len(alive) // 3)
+        if len(alive) <= 3 or spent + kept * each * 3 > trainings:
             return candidates[alive[0]].tolist(), spent
-        alive, each = alive[: max(2, len(alive) // 3)], each * 3
+        alive, each = alive[:kept], each * 3
 
 
 def adapt(
     policy: Policy, trial: Trial, trainings: int, pool: Pool, *, quiet: bool = False
-) -> tuple[Policy, dict[str, float], int]:
+) -> tuple[Policy, dict[str, Any]]:
     """Fits the biases of the ops to new data; the shared network stays as it is.
 
     Four fifths of the trainings go to CMA-ES (Hansen 2016) on one shift of the latent per op, in
@@ -101,8 +108,13 @@ def adapt(
     fitted biases, the policy's own and all ops off: what does not help is not kept.
 
     Returns:
-        The adapted policy, the mean score of each of the three, and the child trainings spent.
+        The adapted policy, and what was done: `episodes` spent, the mean `scores` of the three
+        choices, and which of them was `kept`.
     """
+    if trainings < FEWEST_TRAININGS:
+        raise AdaptAugError(
+            f"adaptation needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
+        )
     n_ops = len(policy.ops)
     with torch.no_grad():
         own = policy.network.op_bias.numpy().astype(np.float64)
@@ -130,9 +142,9 @@ def adapt(
         for name, bias in choices.items()
     }  # fmt: skip
     chosen = max(means, key=lambda name: means[name])
-    logger.info("adaptation keeps the %s biases; scores %s", chosen, means)
     spent = generations * size + len(choices) * len(last)
-    return shifted(policy, choices[chosen]), means, spent
+    done = {"episodes": spent, "scores": means, "kept": chosen, "seed": trial.seed}
+    return shifted(policy, choices[chosen]), done
 
 
 def shifted(policy: Policy, bias: np.ndarray) -> Policy:

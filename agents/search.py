@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger
 
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
-from adaptaug.files import write_json
+from adaptaug.files import make_folder, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream, one_thread
 from adaptaug.task import TaskRange
@@ -121,7 +121,7 @@ def _search(
     except KeyboardInterrupt:
         interrupted = True
         if checkpoint.exists():  # the update in progress is dropped
-            load_checkpoint(checkpoint, agent, env)
+            callback.counts = load_checkpoint(checkpoint, agent, env)
     finally:
         callback.close()
     episodes = round(callback.counts["episodes"])
@@ -141,7 +141,7 @@ def _costs(
     if resume and path.exists():
         return [CostTable.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
     costs = [calibrate(task.task, op_space, config.device) for task in tasks]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_json(path, [table.to_dict() for table in costs])
     return costs
 
@@ -164,7 +164,6 @@ def build_agent(config: SearchConfig, env: GroupedVecEnv, decisions: int) -> PPO
             "actor": config.actor,
             "hidden": config.hidden,
             "op_bias": config.op_bias,
-            "bias_penalty": config.bias_penalty,
             "log_std_init": config.log_std,
             "seed": config.seed,
         },

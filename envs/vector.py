@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from adaptaug.data import Source, load, preload
 from adaptaug.errors import AdaptAugError
+from adaptaug.ops import Op, image_ops, register_missing
 from envs.child_training import ChildTrainingEnv
 
 _SEEDS = 2**31
@@ -195,7 +196,9 @@ class _Remote(_Worker):
         context = torch.multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, dict(env_kwargs), count, list(sources)), daemon=True
+            target=_serve,
+            args=(theirs, dict(env_kwargs), count, list(sources), list(image_ops().values())),
+            daemon=True,
         )
         self._process.start()
         theirs.close()
@@ -208,11 +211,13 @@ class _Remote(_Worker):
 
     def receive(self) -> list[Any]:
         try:
-            results, error = self._pipe.recv()
+            results, mistake, failure = self._pipe.recv()
         except (EOFError, OSError):
             raise AdaptAugError("a worker process ended unexpectedly") from None
-        if error:
-            raise AdaptAugError(error)
+        if mistake:
+            raise AdaptAugError(mistake)
+        if failure:
+            raise RuntimeError(f"a worker failed: {failure}")
         answered: list[Any] = results
         return answered
 
@@ -222,12 +227,19 @@ class _Remote(_Worker):
         self._pipe.close()
 
 
-def _serve(pipe: Connection, env_kwargs: dict[str, Any], count: int, sources: list[Source]) -> None:
+def _serve(
+    pipe: Connection,
+    env_kwargs: dict[str, Any],
+    count: int,
+    sources: list[Source],
+    ops: list[Op],
+) -> None:
     """A worker's life: do commands until the pipe closes."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
+    register_missing(ops)
     for source in sources:
         preload(source)
     children = _Local(env_kwargs, count)
@@ -238,8 +250,8 @@ def _serve(pipe: Connection, env_kwargs: dict[str, Any], count: int, sources: li
             return
         try:
             children.send(command, arguments)
-            pipe.send((children.receive(), None))
+            pipe.send((children.receive(), None, None))
         except AdaptAugError as error:
-            pipe.send((None, str(error)))
+            pipe.send((None, str(error), None))
         except Exception:  # noqa: BLE001 - the parent raises it
-            pipe.send((None, f"a worker failed: {traceback.format_exc()}"))
+            pipe.send((None, None, traceback.format_exc()))

@@ -25,7 +25,7 @@ def fixed_arms(ops: Sequence[str], constant: Mapping[str, float] = HAND_SET) -> 
 
     Args:
         ops: op space of the policy that they are compared with.
-        constant: magnitudes of the hand-set constant; ramp and random have them as their mean.
+        constant: magnitudes of the hand-set constant, which the ramp passes at half of the run.
     """
     names = tuple(ops)
     magnitudes = [constant.get(name, 0.0) for name in names]

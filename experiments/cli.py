@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 import tyro
 
 from adaptaug.children import ChildShape, build_child
@@ -16,12 +17,16 @@ from adaptaug.data import load, split
 from adaptaug.errors import AdaptAugError
 from adaptaug.randomness import RandomStream
 from adaptaug.task import Task
+from adaptaug.training import SCHEDULES
 
 RUNS = Path("runs")
 """Where run folders are made."""
 
 EVALUATION_SEEDS = 1_000_000
-"""First seed of an evaluation."""
+"""First seed of an evaluation; nothing is chosen on these."""
+
+SWEEP_SEEDS = 1_000
+"""First seed of a sweep, which guides choices."""
 
 Options = TypeVar("Options")
 
@@ -74,11 +79,36 @@ def check_task(task: Task) -> None:
     Raises:
         AdaptAugError: the task cannot be trained.
     """
+    if task.schedule not in SCHEDULES:
+        raise AdaptAugError(f"schedule must be one of {sorted(SCHEDULES)}, got {task.schedule!r}")
     source = load(task.dataset)
     split(source, task.n_train, task.n_validation, 0, rows=task.rows, n_test=task.n_test)
     shape = ChildShape(source.channels, source.size, source.num_classes, task.width)
     with RandomStream(0).active():
         build_child(task.child, shape)
+
+
+def check_counts(lowest: int, **counts: int) -> None:
+    """Makes sure that numbers are not too low.
+
+    Raises:
+        AdaptAugError: one of them is below `lowest`.
+    """
+    for name, value in counts.items():
+        if value < lowest:
+            raise AdaptAugError(f"{name} must be at least {lowest}, got {value}")
+
+
+def check_device(device: str) -> None:
+    """Makes sure that torch can put something on the device.
+
+    Raises:
+        AdaptAugError: it cannot.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise AdaptAugError(f"device must be one that torch can use here, got {device!r}") from None
 
 
 def command() -> str:

@@ -15,7 +15,15 @@ from adaptaug.evaluation import Arm, Job, Record, train_children
 from adaptaug.files import new_run_folder, write_json, write_text
 from adaptaug.ops import OpSpace, image_ops
 from adaptaug.statistics import paired_difference
-from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, main
+from experiments.cli import (
+    RUNS,
+    SWEEP_SEEDS,
+    ChildOptions,
+    check_counts,
+    check_device,
+    check_task,
+    main,
+)
 from experiments.tables import fixed_width, markdown
 
 
@@ -47,13 +55,16 @@ def run(options: Options) -> int:
         options.training.task(options.dataset, n_train, steps)
         for n_train, steps in product(options.n_train, options.steps)
     ]
+    check_counts(1, seeds=options.seeds, budgets=len(tasks), ops=len(options.ops))
+    check_counts(0, processes=options.training.processes)
+    check_device(options.training.device)
     for task in tasks:
         check_task(task)
     arms = sweep_arms(options)
     folder = new_run_folder(RUNS / options.name)
     write_json(folder / "config.json", options)
     jobs = [
-        Job(arm, task, EVALUATION_SEEDS + seed, test=False, device=options.training.device)
+        Job(arm, task, SWEEP_SEEDS + seed, test=False, device=options.training.device)
         for task in tasks
         for seed in range(options.seeds)
         for arm in arms

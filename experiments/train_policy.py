@@ -15,20 +15,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adaptaug.cost import CostTable
+from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Arm, Job, Record, worker_pool
+from adaptaug.evaluation import Job, Record, worker_pool
 from adaptaug.files import new_run_folder, plain, write_json
 from adaptaug.ops import OpSpace
+from adaptaug.policy import ACTORS
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from adaptaug.tensorboard import Board
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
-from agents.rivals import Trial, best_constant
+from agents.rivals import FEWEST_TRAININGS, Trial, best_constant
 from agents.search import SearchResult, search
 from experiments.arms import constant_arm, fixed_arms, policy_arm
-from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
+from experiments.cli import (
+    EVALUATION_SEEDS,
+    RUNS,
+    ChildOptions,
+    check_counts,
+    check_device,
+    check_task,
+    command,
+    main,
+)
 from experiments.report import arms_table, write_report
 
 DEFAULT_OPS = (
@@ -53,14 +63,15 @@ class Options:
     seeds: int = 20
     """Evaluation seeds, unseen in the search."""
     search_n_train: tuple[int, int] | None = None
-    """Range of training examples in the search; by default n-train / 2 to 4 n-train."""
+    """Range of training examples in the search; by default n-train / 2 to 4 n-train, or all."""
     search_steps: tuple[int, int] | None = None
     """Range of batches in the search; by default steps / 4 to 2 steps."""
     tasks: Path | None = None
-    """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange."""
+    """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange.
+    The policy is judged on --dataset all the same."""
     ops: tuple[str, ...] = DEFAULT_OPS
     """Op space."""
-    episodes: int = 1980
+    episodes: int = 1800
     """Child trainings in the search."""
     cost_weight: float = 0.05
     """Lambda: price of as much compute again as plain training, in units of the reward."""
@@ -83,12 +94,14 @@ class Options:
         """What is searched over."""
         if self.tasks is not None:
             return read_tasks(self.tasks)
-        n_train = self.search_n_train or (max(1, self.n_train // 2), 4 * self.n_train)
         steps = self.search_steps or (max(1, self.steps // 4), 2 * self.steps)
-        return [
-            TaskRange(self.training.task(name, n_train[1], steps[1]), steps, n_train)
-            for name in self.dataset
-        ]
+        ranges = []
+        for name in self.dataset:
+            room = len(load(name).train) - self.training.n_validation
+            most = max(self.n_train, min(4 * self.n_train, room))
+            n_train = self.search_n_train or (max(1, self.n_train // 2), most)
+            ranges.append(TaskRange(self.training.task(name, n_train[1], steps[1]), steps, n_train))
+        return ranges
 
 
 def read_tasks(path: Path) -> list[TaskRange]:
@@ -96,12 +109,15 @@ def read_tasks(path: Path) -> list[TaskRange]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return [TaskRange.from_dict(row) for row in rows]
+    except AdaptAugError:
+        raise
     except (OSError, ValueError, TypeError) as error:
         raise AdaptAugError(f"tasks must be a JSON list of objects in {path}: {error}") from None
 
 
 def run(options: Options) -> int:
     """Does the whole job; returns the exit code."""
+    check_options(options)
     task = options.training.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
     check(task, ranges, options.ops)
@@ -124,15 +140,18 @@ def run(options: Options) -> int:
         device=options.training.device,
         time_limit_minutes=options.time_limit_minutes,
     )
-    result = search(config, folder, resume=resume)
+    print(f"search: {options.episodes} child trainings, over {len(ranges)} range(s) of tasks")
+    try:
+        result = search(config, folder, resume=resume)
+    except KeyboardInterrupt:
+        return interrupted(folder, "before the first update, so there is no policy yet")
     if result.interrupted:
-        print(
-            f"interrupted after {result.episodes} child trainings: the policy so far is in "
-            f"{folder / 'policy'}, go on from {folder / 'checkpoints'} with --resume",
-            file=sys.stderr,
-        )
-        return 130
-    summary, records = judge(options, task, ranges, result, folder)
+        return interrupted(folder, f"after {result.episodes} child trainings")
+    try:
+        summary, records = judge(options, task, ranges, result, folder)
+    except KeyboardInterrupt:
+        return interrupted(folder, "in the evaluation")
+    write_json(folder / "records.json", records)
     write_report(folder, summary, records)
     with Board(folder) as board:
         means = {name: arm["accuracy"]["mean"] for name, arm in summary["arms"].items()}
@@ -146,9 +165,28 @@ def run(options: Options) -> int:
     return 0
 
 
+def interrupted(folder: Path, when: str) -> int:
+    """Says what Ctrl-C has left, and where; returns the exit code."""
+    policy, checkpoint = folder / "policy", folder / CHECKPOINT
+    left = [f"policy: {policy}"] if policy.exists() else []
+    left += [f"checkpoint: {checkpoint}"] if checkpoint.exists() else []
+    print(f"interrupted {when}; {', '.join([*left, 'go on with --resume'])}", file=sys.stderr)
+    return 130
+
+
+def check_options(options: Options) -> None:
+    """Finds what is wrong with single options."""
+    check_counts(1, seeds=options.seeds, episodes=options.episodes, datasets=len(options.dataset))
+    check_counts(0, processes=options.training.processes)
+    check_device(options.training.device)
+    if options.actor not in ACTORS:
+        raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
+
+
 def check(task: Task, ranges: Sequence[TaskRange], ops: Sequence[str]) -> None:
     """Finds a user's mistake before anything is written or trained."""
     OpSpace(ops)
+    check_counts(1, tasks=len(ranges))
     check_task(task)
     for item in ranges:
         for n_train in item.n_train:
@@ -167,6 +205,8 @@ def check_resumed(options: Options, folder: Path) -> None:
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}") from None
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
     ours = json.loads(json.dumps(plain(options)))
+    for settings in (ours, begun):  # the number of processes changes no result
+        settings.get("training", {}).pop("processes", None)
     changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))
     if changed:
         raise AdaptAugError(
@@ -183,8 +223,9 @@ def judge(
 ) -> tuple[dict[str, Any], list[Record]]:
     """Trains children on unseen seeds under every arm; returns summary and records."""
     costs = result.policy.costs
-    trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1)
-    trainings = max(8, round(options.constant_share * result.episodes))
+    device = options.training.device
+    trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1, device)
+    trainings = max(FEWEST_TRAININGS, round(options.constant_share * result.episodes))
     arms = [
         *fixed_arms(options.ops),
         policy_arm("untrained policy", result.untrained),
@@ -196,7 +237,9 @@ def judge(
         constant, spent = best_constant(options.ops, trial, trainings, pool)
         write_json(folder / "best_constant.json", dict(zip(options.ops, constant, strict=True)))
         arms.append(constant_arm("best constant", options.ops, constant))
-        jobs = jobs_for(arms, task, seeds, costs, options.training.device)
+        share = spent / max(1, result.episodes)
+        print(f"best constant: {spent} child trainings, {share:.0%} of the policy's")
+        jobs = [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
         records = pool.run(jobs, "evaluation")
     summary = {
         "task": {
@@ -213,13 +256,6 @@ def judge(
         "command": command(),
     }  # fmt: skip
     return summary | summarise(records), records
-
-
-def jobs_for(
-    arms: Sequence[Arm], task: Task, seeds: Sequence[int], costs: CostTable, device: str
-) -> list[Job]:
-    """Every arm on every seed, seed by seed."""
-    return [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
 
 
 if __name__ == "__main__":

@@ -31,9 +31,18 @@ from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
 from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
-from agents.rivals import Trial, adapt, best_constant
+from agents.rivals import FEWEST_TRAININGS, Trial, adapt, best_constant
 from experiments.arms import constant_arm, fixed_arms, policy_arm
-from experiments.cli import EVALUATION_SEEDS, RUNS, ChildOptions, check_task, command, main
+from experiments.cli import (
+    EVALUATION_SEEDS,
+    RUNS,
+    ChildOptions,
+    check_counts,
+    check_device,
+    check_task,
+    command,
+    main,
+)
 from experiments.report import arms_table, write_report
 
 
@@ -85,7 +94,10 @@ class Options:
         for n_train in () if pairs else self.n_train:
             lengths = [max(1, round(e * n_train / size)) for e in self.epochs] or self.steps
             pairs += [(n_train, steps) for steps in lengths]
-        return [self.training.task(self.dataset, n, s).but(rows=self.rows) for n, s in pairs]
+        return [
+            self.training.task(self.dataset, n_train, steps).but(rows=self.rows)
+            for n_train, steps in dict.fromkeys(pairs)
+        ]
 
 
 def run(options: Options) -> int:
@@ -93,12 +105,12 @@ def run(options: Options) -> int:
     policy = load_policy(options.policy)
     more = {name: load_policy(folder) for name, folder in options.more.items()}
     tasks = [_as_searched(task, policy, options) for task in options.tasks()]
-    for task in tasks:
-        check_task(task)
+    check(options, policy, more, tasks)
     constant = _read_constant(options.constant, policy.ops) if options.constant else []
     folder = new_run_folder(RUNS / options.name)
     write_json(folder / "config.json", options)
     costs = calibrate(tasks[0], policy.op_space, options.training.device)
+    write_json(folder / "costs.json", costs)
     arms = fixed_arms(policy.ops)
     if not options.defaults:
         arms = [arm for arm in arms if arm.name in ("none", "crop and flip")]
@@ -127,6 +139,27 @@ def run(options: Options) -> int:
     return 0
 
 
+def check(
+    options: Options, policy: Policy, more: Mapping[str, Policy], tasks: Sequence[Task]
+) -> None:
+    """Finds a user's mistake before anything is written or trained."""
+    check_counts(1, seeds=options.seeds, budgets=len(tasks))
+    check_counts(0, processes=options.training.processes)
+    for trainings in (options.adapt, options.constant_trainings):
+        if trainings:
+            check_counts(FEWEST_TRAININGS, trainings=trainings)
+    check_device(options.training.device)
+    for task in tasks:
+        check_task(task)
+    taken = {"learned", "zero-shot", "best constant", *(arm.name for arm in fixed_arms(policy.ops))}
+    for name, other in more.items():
+        if name in taken:
+            raise AdaptAugError(f"a policy in --more must have a name of its own, got {name!r}")
+        ours = (policy.decisions, policy.decision_interval)
+        if (other.decisions, other.decision_interval) != ours:
+            raise AdaptAugError(f"policies must decide in one rhythm, {name!r} has another")
+
+
 def _trial(tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
     """What rival searches train their children on: the range that the budgets span."""
     sizes = [task.n_train for task in tasks]
@@ -139,10 +172,11 @@ def _adapted(
     policy: Policy, trial: Trial, options: Options, pool: Pool
 ) -> tuple[Policy, dict[str, Any]]:
     """The policy with op biases fitted on the budgets' range."""
-    adapted, scores, spent = adapt(policy, trial, options.adapt, pool)
-    print(f"adaptation, mean score on unseen trials: {scores}")
-    provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset}
-    return replace(adapted, provenance=provenance), {"episodes": spent, "scores": scores}
+    adapted, done = adapt(policy, trial, options.adapt, pool)
+    scores = ", ".join(f"{name} {score:.2f}" for name, score in done["scores"].items())
+    print(f"adaptation keeps the biases {done['kept']!r}; scores on trials of their own: {scores}")
+    provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
+    return replace(adapted, provenance=provenance), done
 
 
 def _evaluate(
@@ -195,9 +229,12 @@ def _read_constant(path: Path, ops: Sequence[str]) -> list[float]:
     """Magnitudes in the order of the ops."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return [float(values.get(name, 0.0)) for name in ops]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        magnitudes = [float(values[name]) for name in ops]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise AdaptAugError(f"constant must be a JSON object of numbers: {path}: {error}") from None
+    if set(values) != set(ops) or not all(0 <= magnitude <= 1 for magnitude in magnitudes):
+        raise AdaptAugError(f"constant must give each op of {ops} a magnitude in [0, 1]: {path}")
+    return magnitudes
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What an op is: one row of a table, how its amounts are drawn, and the registry of names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,6 +109,13 @@ def register(op: Op) -> Op:
     if _REGISTRY.setdefault(op.name, op) != op:
         raise AdaptAugError(f"an op's name must be its own, got {op.name!r}, which is taken")
     return op
+
+
+def register_missing(ops: Iterable[Op]) -> None:
+    """Registers the ops whose names are still free: a worker process gets its parent's ops."""
+    for op in ops:
+        if op.name not in _REGISTRY:
+            register(op)
 
 
 def image_ops() -> dict[str, Op]:

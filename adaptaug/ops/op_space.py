@@ -47,11 +47,6 @@ class OpSpace:
         return len(self.ops)
 
     @property
-    def mixes_labels(self) -> bool:
-        """Whether any op makes targets soft."""
-        return any(op.stage == "mixing" for op in self.ops)
-
-    @property
     def stages(self) -> tuple[str, ...]:
         """Each op's cost group: ops that are fused share their cost, the others stand alone."""
         fused = ("geometry", "colour")

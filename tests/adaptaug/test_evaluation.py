@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torchvision.transforms.v2 import RandomInvert
 
 from adaptaug.controllers import Constant, Learned, Random
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, train_child, train_children
+from adaptaug.ops import image_ops, register, wrap
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
 
@@ -113,3 +115,11 @@ def test_the_random_state_of_others_is_untouched() -> None:
     before = torch.get_rng_state()
     train_child(Job(RANDOM, TASK, 0))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_workers_know_a_users_registered_op() -> None:
+    if "inverted" not in image_ops():
+        register(wrap(RandomInvert(1.0), "inverted"))
+    arm = Arm("inverted", ("inverted",), Constant([1.0]))
+    job = Job(arm, Task(steps=4, n_train=20, n_validation=20, width=4), seed=0)
+    assert timeless(train_children([job], 1, "", quiet=True)) == timeless([train_child(job)])

@@ -41,18 +41,6 @@ def test_the_global_state_is_untouched_also_by_an_error() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_state_is_where_the_stream_goes_on() -> None:
-    stream = RandomStream(0)
-    draws(stream)
-    state = stream.state()
-    expected = draws(stream)
-    other = RandomStream(99)
-    other.restore(state)
-    assert draws(other) == expected
-    stream.restore(state)
-    assert draws(stream) == expected
-
-
 def test_one_thread_within_the_block_alone() -> None:
     threads = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError, match=r"^1$"), one_thread():

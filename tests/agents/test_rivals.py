@@ -4,6 +4,7 @@ import pytest
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Learned
 from adaptaug.cost import CostTable
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Record
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task, TaskRange
@@ -66,16 +67,16 @@ def test_best_constant_finds_the_best_and_keeps_to_its_budget(trial: Trial) -> N
 
 def test_adaptation_moves_each_op_to_its_best(trial: Trial, policy: Policy) -> None:
     pool = ToyPool()
-    adapted, scores, spent = adapt(policy, trial, 200, pool, quiet=True)
-    assert spent == len(pool.jobs) <= 200
-    assert max(scores, key=lambda name: scores[name]) == "fitted"
+    adapted, done = adapt(policy, trial, 200, pool, quiet=True)
+    assert done["episodes"] == len(pool.jobs) <= 200
+    assert done["kept"] == "fitted"
     magnitudes = adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32))
     assert np.abs(np.array(magnitudes) - TARGET).max() < 0.15
     assert policy.network.op_bias.tolist() == [0, 0, 0]  # the policy itself is as it was
 
 
 def test_adaptation_switches_off_what_only_harms(trial: Trial, policy: Policy) -> None:
-    adapted, _, _ = adapt(policy, trial, 20, ToyPool(np.full(3, -1.0)), quiet=True)
+    adapted, _ = adapt(policy, trial, 20, ToyPool(np.full(3, -1.0)), quiet=True)
     assert adapted.network.op_bias.tolist() == [OFF_BIAS] * 3
     assert adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32)) == [0, 0, 0]
 
@@ -85,3 +86,21 @@ def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
     assert other.network.op_bias.tolist() == [1.0, -2.0, 0.5]
     ours, theirs = policy.network.state_dict(), other.network.state_dict()
     assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")
+
+
+@pytest.mark.parametrize("trainings", [12, 29, 100, 160, 180])
+def test_a_rival_search_never_overspends(trial: Trial, policy: Policy, trainings: int) -> None:
+    for spend in (
+        lambda pool: best_constant(OPS, trial, trainings, pool, quiet=True),
+        lambda pool: adapt(policy, trial, trainings, pool, quiet=True),
+    ):
+        pool = ToyPool()
+        spend(pool)
+        assert len(pool.jobs) <= trainings
+
+
+def test_too_few_trainings_are_refused(trial: Trial, policy: Policy) -> None:
+    with pytest.raises(AdaptAugError, match="at least 12 child trainings, got 5"):
+        adapt(policy, trial, 5, ToyPool())
+    with pytest.raises(AdaptAugError, match="at least 12 child trainings, got 5"):
+        best_constant(OPS, trial, 5, ToyPool())

@@ -289,7 +289,7 @@ def test_a_checkpoint_must_be_there_whole_and_of_this_search(
     [
         {"actor": "mlp"},
         {"op_bias": False},
-        {"bias_penalty": 0.1, "hidden": (8,)},
+        {"hidden": (8,)},
         {"tasks": (TASK, TASK | {"n_train": 100})},
         {"tasks": (TASK | {"decision_interval": 1, "patience": 1, "peak_learning_rate": 0.3},)},
         {"tasks": (TASK | {"peak_learning_rate": 1e30},)},

@@ -50,7 +50,7 @@ def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
 
     code = call(
         transfer_policy, monkeypatch, "--name", "b", "--policy", "runs/a/policy",
-        "--budgets", "50x16", "60x8", "--seeds", "2", "--adapt", "12", "--constant-trainings", "8",
+        "--budgets", "50x16", "60x8", "--seeds", "2", "--adapt", "12", "--constant-trainings", "12",
         "--more", "again", "runs/a/policy", "--training.processes", "0", "--training.width", "4",
     )  # fmt: skip
     assert code == 0
@@ -90,6 +90,11 @@ def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
         (["--steps", "0"], "steps"),
         (["--resume"], "config.json"),
         (["--tasks", "none.json"], "none.json"),
+        (["--seeds", "0"], "seeds must be at least 1"),
+        (["--actor", "oracle"], "actor must be one of"),
+        (["--training.device", "cuda:99"], "device"),
+        (["--training.processes", "-1"], "processes"),
+        (["--dataset"], "datasets"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(

@@ -105,8 +105,6 @@ def test_properties_follow_the_ops():
     assert len(space) == 6
     assert space.names[2] == "brightness"
     assert space.stages == ("geometry", "geometry", "colour", "colour", "noise", "mixup")
-    assert space.mixes_labels
-    assert not OpSpace(NINE).mixes_labels
 
 
 def test_targets_become_soft_only_under_an_active_mixing_op():
