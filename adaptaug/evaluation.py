@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
 from adaptaug.data import Source, load, preload, split
 from adaptaug.episode import Episode
-from adaptaug.ops import Op, OpSpace, image_ops, register_missing
+from adaptaug.ops import Op, OpSpace
 from adaptaug.randomness import one_thread
 from adaptaug.task import Task
 from adaptaug.training import evaluate, predict
@@ -141,7 +141,10 @@ class Pool:
             for index, job in enumerate(jobs):
                 yield index, train_child(job)
             return
-        futures = {self._executor.submit(train_child, job): i for i, job in enumerate(jobs)}
+        futures = {
+            self._executor.submit(train_child, _self_contained(job)): index
+            for index, job in enumerate(jobs)
+        }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -161,18 +164,22 @@ def worker_pool(datasets: Sequence[str], processes: int) -> Iterator[Pool]:
         processes,
         mp_context=torch.multiprocessing.get_context("spawn"),
         initializer=_prepare_worker,
-        initargs=(sources, tuple(image_ops().values())),
+        initargs=(sources,),
     )
     with executor:
         yield Pool(executor)
 
 
-def _prepare_worker(sources: Sequence[Source], ops: Sequence[Op] = ()) -> None:
+def _self_contained(job: Job) -> Job:
+    """The job with its ops themselves: a worker's registry has no ops of the user's own."""
+    return replace(job, arm=replace(job.arm, ops=OpSpace(job.arm.ops).ops))
+
+
+def _prepare_worker(sources: Sequence[Source]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
-    register_missing(ops)
     for source in sources:
         preload(source)
 

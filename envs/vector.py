@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from adaptaug.data import Source, load, preload
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import Op, image_ops, register_missing
+from adaptaug.ops import Op, register_missing
 from envs.child_training import ChildTrainingEnv
 
 _SEEDS = 2**31
@@ -63,7 +63,8 @@ class GroupedVecEnv(VecEnv):
             self._workers: list[_Worker] = [_Local(env_kwargs, self.num_envs)]
         else:
             sources = [load(task.task.dataset) for task in spaces.tasks]
-            self._workers = [_Remote(env_kwargs, len(m), sources) for m in self._members]
+            ops = spaces.op_space.ops
+            self._workers = [_Remote(env_kwargs, len(m), sources, ops) for m in self._members]
 
     def reset(self) -> np.ndarray:
         """Starts a new episode in every group and returns observations (num_envs, size)."""
@@ -191,13 +192,17 @@ class _Remote(_Worker):
     """Children in a process of their own."""
 
     def __init__(
-        self, env_kwargs: Mapping[str, Any], count: int, sources: Sequence[Source]
+        self,
+        env_kwargs: Mapping[str, Any],
+        count: int,
+        sources: Sequence[Source],
+        ops: Sequence[Op],
     ) -> None:
         context = torch.multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(theirs, dict(env_kwargs), count, list(sources), list(image_ops().values())),
+            args=(theirs, dict(env_kwargs), count, list(sources), list(ops)),
             daemon=True,
         )
         self._process.start()

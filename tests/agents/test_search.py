@@ -314,11 +314,14 @@ def test_children_that_do_not_fit_are_a_users_mistake(tmp_path: Path) -> None:
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from agents.search import SearchConfig, search
 
 if __name__ == "__main__":
+    # A shell's background job, which CI may be, inherits an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config = SearchConfig(tasks=({task!r},), ops=("rotate", "noise"), episodes=4000, groups=2,
         group_size=2, processes=2)
     result = search(config, Path(sys.argv[1]))
@@ -342,7 +345,11 @@ def test_ctrl_c_reaches_workers_too_and_costs_nothing(tmp_path: Path) -> None:
         time.sleep(0.1)
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     assert process.returncode == 0, errors
     interrupted, episodes = output.split()
     assert interrupted == "True"
