@@ -9,7 +9,7 @@ import torch
 from adaptaug.controllers import Learned
 from adaptaug.data import Examples
 from adaptaug.observation import Observer, Situation
-from adaptaug.ops import OpSpace, image_ops
+from adaptaug.ops import IMAGE_OPS, OpSpace
 from adaptaug.policy import PolicyNetwork, to_actions, to_magnitudes
 from adaptaug.task import Task
 from adaptaug.training import ChildRun, Metrics, to_float
@@ -93,7 +93,7 @@ def installed(images: torch.Tensor) -> dict[str, Augment]:
 
 def step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
     """A decision, an observation and the ops of every stage against steps of study 4's CNN."""
-    op_space = OpSpace(list(image_ops()))
+    op_space = OpSpace(IMAGE_OPS)
     off = [0.0] * len(op_space)
     task = Task(n_train=1000, batch_size=BATCH, width=32, steps=10**9, decision_interval=1)
     train, held_out = random_examples(task.n_train), random_examples(task.n_validation)
