@@ -56,6 +56,15 @@ class ChildOptions:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Worker processes, one child at a time in each; 0 means this process alone."""
 
+    def check(self) -> None:
+        """Finds what is wrong with the machine's part, before anything is written.
+
+        Raises:
+            AdaptAugError: too few processes, or a device that torch cannot use.
+        """
+        check_counts(0, processes=self.processes)
+        check_device(self.device)
+
     def task(self, dataset: str, n_train: int, steps: int) -> Task:
         """The task of these options."""
         return Task(

@@ -20,7 +20,6 @@ from experiments.cli import (
     SWEEP_SEEDS,
     ChildOptions,
     check_counts,
-    check_device,
     check_task,
     main,
 )
@@ -56,8 +55,7 @@ def run(options: Options) -> int:
         for n_train, steps in product(options.n_train, options.steps)
     ]
     check_counts(1, seeds=options.seeds, budgets=len(tasks), ops=len(options.ops))
-    check_counts(0, processes=options.training.processes)
-    check_device(options.training.device)
+    options.training.check()
     for task in tasks:
         check_task(task)
     arms = sweep_arms(options)

@@ -34,7 +34,6 @@ from experiments.cli import (
     RUNS,
     ChildOptions,
     check_counts,
-    check_device,
     check_task,
     command,
     main,
@@ -177,8 +176,7 @@ def interrupted(folder: Path, when: str) -> int:
 def check_options(options: Options) -> None:
     """Finds what is wrong with single options."""
     check_counts(1, seeds=options.seeds, episodes=options.episodes, datasets=len(options.dataset))
-    check_counts(0, processes=options.training.processes)
-    check_device(options.training.device)
+    options.training.check()
     if options.actor not in ACTORS:
         raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 

@@ -38,7 +38,6 @@ from experiments.cli import (
     RUNS,
     ChildOptions,
     check_counts,
-    check_device,
     check_task,
     command,
     main,
@@ -144,11 +143,10 @@ def check(
 ) -> None:
     """Finds a user's mistake before anything is written or trained."""
     check_counts(1, seeds=options.seeds, budgets=len(tasks))
-    check_counts(0, processes=options.training.processes)
+    options.training.check()
     for trainings in (options.adapt, options.constant_trainings):
         if trainings:
             check_counts(FEWEST_TRAININGS, trainings=trainings)
-    check_device(options.training.device)
     for task in tasks:
         check_task(task)
     taken = {"learned", "zero-shot", "best constant", *(arm.name for arm in fixed_arms(policy.ops))}
