@@ -6,17 +6,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adaptaug.data.tags import check_bio
+from adaptaug.data.vocabulary import IGNORED, PAD, Vocabulary
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled images, held whole on one device."""
+    """Labelled images or sentences, held whole on one device."""
 
     inputs: Tensor
-    """uint8 (N, C, H, W), pixels in 0..255."""
+    """Images: uint8 (N, C, H, W), pixels in 0..255. Sentences: int64 (N, L), ids in 0..V-1, at
+    least one token each, padded on the right with `PAD`."""
     targets: Tensor
-    """int64 (N,), class indices in 0..K-1."""
+    """int64 (N,), class indices in 0..K-1; in tagging (N, L), `IGNORED` at padding."""
 
     def __len__(self) -> int:
         """Number of examples N."""
@@ -43,7 +47,16 @@ class Source:
     test: Examples
     """The data set's own test split."""
     classes: tuple[str, ...]
-    """Class names; the position is the label."""
+    """Class names; the position is the label. In tagging the tags: "O", "B-PER", "I-PER"."""
+    vocabulary: Vocabulary | None = None
+    """The V words of the ids; None for images."""
+
+    @property
+    def modality(self) -> Modality:
+        """Which kind of data it is."""
+        if self.vocabulary is None:
+            return "image"
+        return "text" if self.train.targets.ndim == 1 else "tagging"
 
     @property
     def num_classes(self) -> int:
@@ -77,25 +90,99 @@ class Split:
 
 
 def make_source(
-    name: str, train: Examples, test: Examples, classes: Sequence[str] | None = None
+    name: str,
+    train: Examples,
+    test: Examples,
+    classes: Sequence[str] | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> Source:
     """Check that two sets of examples form one data set.
 
     Args:
         name: what to call it.
-        train: the pool; inputs uint8 (N, C, H, W), targets int64 (N,).
-        test: the final test examples, of the same (C, H, W).
+        train: the pool; see `Examples`.
+        test: the final test examples; images of the same (C, H, W), sentences of any L.
         classes: class names; without them, "0" to the largest label in ``train``.
+        vocabulary: of sentences; None for images.
 
     Raises:
         AdaptAugError: an empty split, image shapes that differ between the splits, channels
-            other than 1 or 3, fewer than two classes, or a label outside 0..K-1.
+            other than 1 or 3, an id outside 0..V-1, a sentence without a token, padding elsewhere
+            than on the right, fewer than two classes, a label outside 0..K-1, or tags that are
+            not in BIO form.
     """
     for part, examples in (("train", train), ("test", test)):
         if len(examples) == 0:
             raise AdaptAugError(
                 f"a split needs at least one row, got 0 in split '{part}' of data set '{name}'"
             )
+    if vocabulary is None:
+        _check_images(train, test, name)
+    else:
+        for part, examples in (("train", train), ("test", test)):
+            place = f"split '{part}' of data set '{name}'"
+            check_tokens(examples, place, len(vocabulary))
+    if classes is None:
+        classes = [str(label) for label in range(int(train.targets.max()) + 1)]
+    if len(classes) < 2:
+        raise AdaptAugError(
+            f"a data set needs at least 2 classes, got {len(classes)} in data set '{name}'"
+        )
+    source = Source(name, train, test, tuple(classes), vocabulary)
+    for part, examples in (("train", train), ("test", test)):
+        place = f"split '{part}' of data set '{name}'"
+        check_labels(examples.targets, len(classes), place)
+        if source.modality == "tagging":
+            check_bio(examples.targets, source.classes, place)
+    return source
+
+
+def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = None) -> None:
+    """Raise AdaptAugError unless sentences and their labels or tags have the form of `Examples`.
+
+    Args:
+        examples: int64 ids (N, L), targets (N,) or (N, L).
+        place: what to call them in errors.
+        vocabulary_size: V; None leaves large ids unchecked.
+    """
+    ids, targets = examples.inputs, examples.targets
+    _raise_first(ids < 0, ids, "ids must not be negative", place)
+    if vocabulary_size is not None:
+        rule = f"ids must lie in 0..{vocabulary_size - 1}, the vocabulary"
+        _raise_first(ids >= vocabulary_size, ids, rule, place)
+    padding = ids == PAD
+    empty = padding.all(dim=1).nonzero()
+    if len(empty):
+        raise AdaptAugError(
+            f"a sentence needs at least one token, got only padding in row {int(empty[0])} "
+            f"of {place}"
+        )
+    rule = f"padding (id {PAD}) must stand on the right only, with no word after it"
+    _raise_first(padding[:, :-1] & ~padding[:, 1:], ids, rule, place)
+    if targets.ndim == 2:
+        rule = f"tags must be {IGNORED} at padding and only there"
+        _raise_first((targets == IGNORED) != padding, targets, rule, place)
+
+
+def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
+    """Raise AdaptAugError at the first label, int64 (N,), or tag, (N, L), that is not in 0..K-1."""
+    wrong = (targets < 0) | (targets >= num_classes)
+    if targets.ndim == 2:
+        wrong &= targets != IGNORED
+    _raise_first(wrong, targets, f"labels must lie in 0..{num_classes - 1}", place)
+
+
+def _raise_first(wrong: Tensor, values: Tensor, rule: str, place: str) -> None:
+    """Raise AdaptAugError with the first value, in row order, that is wrong, and where it is."""
+    found = wrong.nonzero()
+    if len(found):
+        row, *token = found[0].tolist()
+        where = f"row {row}, token {token[0]}" if token else f"row {row}"
+        raise AdaptAugError(f"{rule}, got {int(values[row, *token])} in {where} of {place}")
+
+
+def _check_images(train: Examples, test: Examples, name: str) -> None:
+    """Raise AdaptAugError unless both splits have images of one shape, of 1 or 3 channels."""
     shape, test_shape = tuple(train.inputs.shape[1:]), tuple(test.inputs.shape[1:])
     if shape != test_shape:
         raise AdaptAugError(
@@ -105,24 +192,4 @@ def make_source(
     if shape[0] not in (1, 3):
         raise AdaptAugError(
             f"images must have 1 or 3 channels, got {shape[0]} in data set '{name}'"
-        )
-    if classes is None:
-        classes = [str(label) for label in range(int(train.targets.max()) + 1)]
-    if len(classes) < 2:
-        raise AdaptAugError(
-            f"a data set needs at least 2 classes, got {len(classes)} in data set '{name}'"
-        )
-    for part, examples in (("train", train), ("test", test)):
-        check_labels(examples.targets, len(classes), f"split '{part}' of data set '{name}'")
-    return Source(name, train, test, tuple(classes))
-
-
-def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
-    """Raise AdaptAugError at the first of the labels, int64 (N,), that is not in 0..K-1."""
-    wrong = ((targets < 0) | (targets >= num_classes)).nonzero()
-    if len(wrong):
-        row = int(wrong[0])
-        raise AdaptAugError(
-            f"labels must lie in 0..{num_classes - 1}, got {int(targets[row])} "
-            f"in row {row} of {place}"
         )

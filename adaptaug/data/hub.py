@@ -1,11 +1,13 @@
 """Hub ids and local folders through `datasets.load_dataset`.
 
 Columns are found by their feature type, so that code which works on a hub id works on a folder.
-Only image data sets are read so far.
+Images come first: a data set with an image column is one of images, whatever else it has. Then
+tagging, which is a list of tokens and a list of tags, then text.
 """
 
 import io
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +20,76 @@ from torch import Tensor
 
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.images import Layout, decode
+from adaptaug.data.text import from_tagged, from_texts
 from adaptaug.errors import AdaptAugError
 
 logger = logging.getLogger(__name__)
 
+Columns = tuple[str, ...]
+
+_TAGS: Columns = ("ner_tags", "tags")
+
 
 def load_hub(name: str) -> Source:
-    """Load and decode an image data set.
+    """Load a data set of images, of sentences or of tagged sentences.
 
     Args:
         name: a folder that `datasets.load_dataset` can read, or a hub id. The pool is its split
-            "train"; the test split is "test", or "validation" where there is none.
+            "train"; the test split is "test", or "validation" where there is none with labels.
 
     Raises:
         AdaptAugError: no such folder, a hub id that is unknown or cannot be reached, a missing
-            split or column, or images or labels that `make_source` or `decode` refuse.
+            split or column, or rows that `decode`, `from_texts`, `from_tagged` or `make_source`
+            refuse.
     """
     tables = _open(name)
-    test = "test" if "test" in tables else "validation"
+    test = _test_part(tables)
     for part in ("train", test):
         if part not in tables:
             raise AdaptAugError(
                 "a data set needs a split 'train' and a split 'test' or 'validation', "
                 f"got {', '.join(sorted(tables))} in data set '{name}'"
             )
-    image, label = _image_column(tables["train"], name), _label_column(tables["train"], name)
+    train = tables["train"]
+    for find, read in _READERS:
+        columns = find(train, name)
+        if columns:
+            return read(train, tables[test], columns, name)
+    raise AdaptAugError(
+        "a data set needs a column of images, one of sentences (strings), or one of tokens "
+        "(lists of strings) with one of tags (lists of ClassLabel), "
+        f"got columns {', '.join(train.column_names)} in data set '{name}'"
+    )
+
+
+def _load_images(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+    """Images with a label each."""
+    label = _label_column(train, name)
     layout: Layout | None = None
     parts: list[Examples] = []
-    for part in ("train", test):
+    for part, table in (("train", train), ("test", test)):
         place = f"split '{part}' of data set '{name}'"
-        inputs, layout = _inputs(tables[part], image, place, layout)
-        parts.append(Examples(inputs, _targets(tables[part], label, place)))
-    feature = tables["train"].features[label]
-    classes = feature.names if isinstance(feature, ClassLabel) else None
-    return make_source(name, parts[0], parts[1], classes)
+        inputs, layout = _inputs(table, columns[0], place, layout)
+        targets = torch.tensor(_labels(table, label, place), dtype=torch.int64)
+        parts.append(Examples(inputs, targets))
+    return make_source(name, parts[0], parts[1], _class_names(train.features[label]))
+
+
+def _load_texts(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+    """Sentences with a label each."""
+    label = _label_column(train, name)
+    parts = [
+        (table[columns[0]][:], _labels(table, label, f"split '{part}' of data set '{name}'"))
+        for part, table in (("train", train), ("test", test))
+    ]
+    return from_texts(*parts[0], *parts[1], name=name, classes=_class_names(train.features[label]))
+
+
+def _load_tagged(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+    """Lists of tokens with a tag each."""
+    parts = [(table[columns[0]][:], table[columns[1]][:]) for table in (train, test)]
+    classes = _class_names(_item(train.features[columns[1]]))
+    return from_tagged(*parts[0], *parts[1], name=name, classes=classes)
 
 
 def _open(name: str) -> DatasetDict:
@@ -81,15 +119,60 @@ def _open(name: str) -> DatasetDict:
         raise AdaptAugError(f"{sentence} ({type(error).__name__}: {reason})") from error
 
 
-def _image_column(table: Dataset, name: str) -> str:
-    """The column of images: by feature type, `image` or `img` first if there are several."""
+def _test_part(tables: DatasetDict) -> str:
+    """The split to test on: "test" if it has labels (GLUE's has none), else "validation"."""
+    if "test" not in tables:
+        return "validation"
+    if "validation" not in tables:
+        return "test"
+    table = tables["test"]
+    labels = [column for column, kind in table.features.items() if isinstance(kind, ClassLabel)]
+    return "validation" if any(table.unique(column) == [-1] for column in labels) else "test"
+
+
+def _image_columns(table: Dataset, name: str) -> Columns:
+    """The column of images: `image` or `img` first if there are several."""
     found = [column for column, kind in table.features.items() if isinstance(kind, ImageFeature)]
-    if not found:
-        raise AdaptAugError(
-            "a data set needs an image column (text is not supported yet), "
-            f"got columns {', '.join(table.column_names)} in data set '{name}'"
-        )
-    return next((column for column in ("image", "img") if column in found), found[0])
+    return _first(found, ("image", "img"))
+
+
+def _tag_columns(table: Dataset, name: str) -> Columns:
+    """The columns of tokens and of tags; tags may be strings if the column has their name."""
+    items = {column: _item(kind) for column, kind in table.features.items()}
+    strings = [column for column, item in items.items() if _is_string(item)]
+    found = [column for column, item in items.items() if isinstance(item, ClassLabel)]
+    tags = _first(found or [column for column in strings if column in _TAGS], _TAGS)
+    tokens = _first([column for column in strings if column not in tags], ("tokens", "words"))
+    if len(found) > 1 and tokens:
+        logger.warning("data set '%s': '%s' holds the tags, of %s", name, *tags, ", ".join(found))
+    return tokens + tags if tokens and tags else ()
+
+
+def _sentence_columns(table: Dataset, name: str) -> Columns:
+    """The column of sentences: `sentence` or `text` first if there are several."""
+    found = [column for column, kind in table.features.items() if _is_string(kind)]
+    sentence = _first(found, ("sentence", "text"))
+    if len(found) > 1:
+        logger.warning("data set '%s': '%s' is read, of %s", name, *sentence, ", ".join(found))
+    return sentence
+
+
+def _first(found: Sequence[str], preferred: Columns) -> Columns:
+    """The preferred one of the columns, else the first; empty where there is none."""
+    return (*(column for column in preferred if column in found), *found)[:1]
+
+
+def _item(kind: Any) -> Any:
+    """The feature type of a list's items; None where a column holds no lists."""
+    return getattr(kind, "feature", None)
+
+
+def _is_string(kind: Any) -> bool:
+    return getattr(kind, "dtype", None) in ("string", "large_string")
+
+
+def _class_names(kind: Any) -> list[str] | None:
+    return kind.names if isinstance(kind, ClassLabel) else None
 
 
 def _label_column(table: Dataset, name: str) -> str:
@@ -124,11 +207,19 @@ def _inputs(table: Dataset, column: str, place: str, like: Layout | None) -> tup
     return decode(read, len(files), place, like)
 
 
-def _targets(table: Dataset, column: str, place: str) -> Tensor:
-    """The labels of a split, int64 (N,)."""
+def _labels(table: Dataset, column: str, place: str) -> list[int]:
+    """The N labels of a split."""
     labels: list[int | None] = table[column][:]
     if None in labels:
         raise AdaptAugError(
             f"every row needs a label, got none in row {labels.index(None)} of {place}"
         )
-    return torch.tensor(labels, dtype=torch.int64)
+    return labels  # type: ignore[return-value]  # none is None
+
+
+_READERS: tuple[tuple[Callable[[Dataset, str], Columns], Callable[..., Source]], ...] = (
+    (_image_columns, _load_images),
+    (_tag_columns, _load_tagged),
+    (_sentence_columns, _load_texts),
+)
+"""What finds the columns of each modality, and what reads them; the first that finds any reads."""

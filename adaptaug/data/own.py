@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.examples import Examples, Source, check_tokens, make_source
 from adaptaug.data.images import Layout, decode
 from adaptaug.errors import AdaptAugError
 
@@ -76,8 +76,8 @@ def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: st
     """Brings a user's examples into one form.
 
     Args:
-        data: examples as they are, (images, labels) as in `from_tensors`, or a Dataset as in
-            `from_dataset`.
+        data: examples as they are, (images, labels) as in `from_tensors`, (ids, labels or tags)
+            as in `Examples`, or a Dataset of images as in `from_dataset`.
         place: what to call them in errors.
 
     Raises:
@@ -85,9 +85,9 @@ def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: st
     """
     if isinstance(data, tuple) and len(data) == 2:
         inputs, targets = data
-        examples = checked_examples(torch.as_tensor(inputs), torch.as_tensor(targets), place)
+        examples = _checked(torch.as_tensor(inputs), torch.as_tensor(targets), place)
     elif isinstance(data, Examples):
-        examples = checked_examples(data.inputs, data.targets, place)
+        examples = _checked(data.inputs, data.targets, place)
     else:
         examples, _ = _decoded(data, place)
     if len(examples) == 0:
@@ -118,9 +118,35 @@ def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
             f"labels must have shape ({len(inputs)},), one for each image, "
             f"got {tuple(targets.shape)} in {place}"
         )
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise AdaptAugError(f"labels must be integers, got {targets.dtype} in {place}")
+    _check_integers(targets, "labels", place)
     return Examples(_to_bytes(inputs, place), targets.to(inputs.device, torch.int64))
+
+
+def _checked(inputs: Tensor, targets: Tensor, place: str) -> Examples:
+    """Images or, where the inputs have two dimensions, token ids."""
+    check = _checked_ids if inputs.ndim == 2 else checked_examples
+    return check(inputs, targets, place)
+
+
+def _checked_ids(ids: Tensor, targets: Tensor, place: str) -> Examples:
+    """Check token ids and their labels or tags and bring them to int64."""
+    shapes = (tuple(ids.shape[:1]), tuple(ids.shape))
+    if tuple(targets.shape) not in shapes:
+        raise AdaptAugError(
+            f"targets must have shape {shapes[0]}, a label for each sentence, or {shapes[1]}, "
+            f"a tag for each token, got {tuple(targets.shape)} in {place}"
+        )
+    _check_integers(ids, "token ids", place)
+    _check_integers(targets, "labels", place)
+    examples = Examples(ids.to(torch.int64), targets.to(ids.device, torch.int64))
+    check_tokens(examples, place)
+    return examples
+
+
+def _check_integers(values: Tensor, what: str, place: str) -> None:
+    """Raise AdaptAugError if a tensor is floating point, complex or bool."""
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise AdaptAugError(f"{what} must be integers, got {values.dtype} in {place}")
 
 
 def _to_bytes(inputs: Tensor, place: str) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 
 from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.mentions import mentions
+from adaptaug.data.opinions import opinions
 from adaptaug.data.splitting import stratified_order
 
 _DIGITS_TEST_ROWS = 597
@@ -14,8 +16,9 @@ def load(name: str) -> Source:
     """Load a data set; a second call in the same process returns the same object.
 
     Args:
-        name: "digits" (scikit-learn's, 8x8 grayscale, needs no network), a hub id such as
-            "ylecun/mnist", or a local folder that `datasets.load_dataset` can read.
+        name: "digits" (scikit-learn's, 8x8 grayscale), "opinions" (sentences) or "mentions"
+            (tagged sentences), which need no network; a hub id such as "ylecun/mnist"; or a local
+            folder that `datasets.load_dataset` can read.
 
     Raises:
         AdaptAugError: an unknown name, or data that breaks a rule; the sentence says which.
@@ -56,7 +59,11 @@ def digits() -> Source:
     return make_source("digits", everything[pool], everything[test], names)
 
 
-EMBEDDED: dict[str, Callable[[], Source]] = {"digits": digits}
-"""Data sets that a dependency carries: one line each."""
+EMBEDDED: dict[str, Callable[[], Source]] = {
+    "digits": digits,
+    "opinions": opinions,
+    "mentions": mentions,
+}
+"""Data sets that a dependency carries or that the project makes: one line each."""
 
 _loaded: dict[str, Source] = {}

@@ -1,9 +1,13 @@
-"""Train, reward-validation and final test: drawn by seed, stratified by class."""
+"""Train, reward-validation and final test: drawn by seed, stratified by class.
+
+Tagged sentences have no class of their own and come in plain random order.
+"""
 
 import torch
 from torch import Tensor
 
 from adaptaug.data.examples import Examples, Source, Split
+from adaptaug.data.vocabulary import IGNORED
 from adaptaug.errors import AdaptAugError
 
 _FIXED_SEED = 0
@@ -21,7 +25,7 @@ def split(
     """Draw three disjoint sets; the same arguments give the same rows on every machine.
 
     Within a set, rows come in stratified order: every prefix holds the classes in about the
-    proportions of the whole.
+    proportions of the whole. Tagged sentences come in plain random order.
 
     Args:
         source: the data set; the sets stay on its device.
@@ -33,8 +37,8 @@ def split(
         n_test: keep this many test rows, the same for all seeds; None keeps all.
 
     Raises:
-        AdaptAugError: ``rows`` outside the pool, fewer rows than asked for, or a class that is
-            absent from a set.
+        AdaptAugError: ``rows`` outside the pool, fewer rows than asked for, a class that is
+            absent from a set, or a set of tagged sentences without an entity.
     """
     pool = _pool(source, rows)
     if n_train < 1 or n_validation < 1 or n_train + n_validation > len(pool):
@@ -49,13 +53,13 @@ def split(
         )
     generator = torch.Generator().manual_seed(seed)
     targets = source.train.targets.cpu()
-    drawn = pool[stratified_order(targets[pool], generator)]
+    drawn = pool[_order(targets[pool], generator)]
     train, rest = drawn[:n_train], drawn[n_train:]
-    validation = rest[stratified_order(targets[rest], generator)[:n_validation]]
+    validation = rest[_order(targets[rest], generator)[:n_validation]]
     test = source.test
     if n_test is not None:
         fixed = torch.Generator().manual_seed(_FIXED_SEED)
-        test = test[stratified_order(test.targets.cpu(), fixed)[:n_test]]
+        test = test[_order(test.targets.cpu(), fixed)[:n_test]]
     result = Split(source.train[train], source.train[validation], test, source.num_classes)
     for part in ("train", "validation", "test"):
         _check_classes(source, getattr(result, part), part)
@@ -89,6 +93,13 @@ def stratified_order(targets: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled[torch.argsort(position[shuffled], stable=True)]
 
 
+def _order(targets: Tensor, generator: torch.Generator) -> Tensor:
+    """A random order of rows, int64 (N,), stratified where each has one class."""
+    if targets.ndim == 1:
+        return stratified_order(targets, generator)
+    return torch.randperm(len(targets), generator=generator)
+
+
 def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
     """Indices, int64 (n,), of the rows of ``source.train`` that may be drawn."""
     count = len(source.train)
@@ -105,7 +116,16 @@ def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
 
 
 def _check_classes(source: Source, examples: Examples, part: str) -> None:
-    """Raise AdaptAugError if a class of the source has no row among the examples."""
+    """Raise AdaptAugError if a class of the source, or any entity, has no row in the examples."""
+    if source.modality == "tagging":
+        outside = source.classes.index("O") if "O" in source.classes else IGNORED
+        if not ((examples.targets != outside) & (examples.targets != IGNORED)).any():
+            raise AdaptAugError(
+                "every split needs at least one tag besides 'O', "
+                f"got none among the {len(examples)} rows "
+                f"of split '{part}' of data set '{source.name}'"
+            )
+        return
     counts = torch.bincount(examples.targets.cpu(), minlength=source.num_classes)
     absent = (counts == 0).nonzero()
     if len(absent):

@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 import pytest
 import torch
-from datasets import ClassLabel, Features, Value
+from datasets import ClassLabel, Features, List, Value
 from datasets import Image as ImageFeature
 from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
@@ -138,16 +138,79 @@ def test_missing_label_column(tmp_path: Path) -> None:
         load(str(tmp_path / "d"))
 
 
-def test_text_is_not_supported_yet(tmp_path: Path) -> None:
-    for part in ("train", "test"):
-        table = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]})
-        table.to_parquet(str(tmp_path / f"{part}.parquet"))
-    sentence = (
-        "a data set needs an image column (text is not supported yet), "
-        f"got columns text, label in data set '{tmp_path}'"
-    )
-    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
-        load(str(tmp_path))
+def write_columns(folder: Path, features: dict[str, Any] | None = None, **parts: Any) -> str:
+    """Write splits, each a dictionary of columns, as parquet files; the name to load them by."""
+    for part, columns in parts.items():
+        kinds = Features(features) if features else None
+        table = datasets.Dataset.from_dict(columns, features=kinds)
+        table.to_parquet(str(folder / f"{part}.parquet"))
+    return str(folder)
+
+
+@pytest.mark.parametrize("column", ["sentence", "text", "review"])
+def test_folder_of_texts(tmp_path: Path, column: str) -> None:
+    rows = {column: ["A good one", "bad"], "label": [1, 0], "idx": [0, 1]}
+    source = load(write_columns(tmp_path, train=rows, test=rows))
+    assert (source.modality, source.classes) == ("text", ("0", "1"))
+    assert source.vocabulary is not None
+    assert set(source.vocabulary.words[3:]) == {"a", "good", "one", "bad"}
+    assert source.train.targets.tolist() == [1, 0]
+
+
+NER = ClassLabel(names=["O", "B-X", "I-X"])
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_folder_of_tagged_sentences(tmp_path: Path, typed: bool) -> None:
+    tags: list[Any] = [[1, 2], [0]] if typed else [["B-X", "I-X"], ["O"]]
+    rows = {"id": ["0", "1"], "tokens": [["Ada", "Li"], ["ran"]], "ner_tags": tags}
+    kinds = {"id": Value("string"), "tokens": List(Value("string")), "ner_tags": List(NER)}
+    source = load(write_columns(tmp_path, kinds if typed else None, train=rows, test=rows))
+    assert (source.modality, source.classes) == ("tagging", ("O", "B-X", "I-X"))
+    assert source.train.targets.tolist() == [[1, 2], [0, -100]]
+
+
+def test_named_tags_go_before_other_tags(tmp_path: Path) -> None:
+    rows = {"words": [["Ada"], ["ran"]], "pos_tags": [[0], [1]], "ner_tags": [[1], [0]]}
+    pos = List(ClassLabel(names=["N", "V"]))
+    kinds = {"words": List(Value("string")), "pos_tags": pos, "ner_tags": List(NER)}
+    assert load(write_columns(tmp_path, kinds, train=rows, test=rows)).classes[1] == "B-X"
+
+
+def test_an_image_column_goes_first(tmp_path: Path) -> None:
+    rows = {"text": ["a", "b"], "image": [picture(3)] * 2, "label": [0, 1]}
+    kinds = {"text": Value("string"), "image": ImageFeature(), "label": Value("int64")}
+    assert load(write_columns(tmp_path, kinds, train=rows, test=rows)).modality == "image"
+
+
+@pytest.mark.parametrize(("labels", "expected"), [([-1, -1], 3), ([1, 0], 2)])
+def test_a_test_split_without_labels_is_passed_over(
+    tmp_path: Path, labels: list[int], expected: int
+) -> None:
+    kinds = {"sentence": Value("string"), "label": ClassLabel(names=["no", "yes"])}
+    rows = {"sentence": ["a", "b", "c"], "label": [0, 1, 0]}
+    test = {"sentence": ["d", "e"], "label": labels}
+    source = load(write_columns(tmp_path, kinds, train=rows, validation=rows, test=test))
+    assert len(source.test) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ({"text": ["a", " "], "label": [0, 1]}, "at least one token, got none in row 1 of split"),
+        ({"text": ["a", None], "label": [0, 1]}, "as a string, got NoneType in row 1 of split"),
+        ({"text": ["a", "b"], "label": [0, None]}, "every row needs a label, got none in row 1"),
+        ({"text": ["a", "b"], "label": ["x", "y"]}, "integer column 'label', got columns text, la"),
+        ({"number": [1, 2], "label": [0, 1]}, "(lists of ClassLabel), got columns number, label"),
+        ({"tokens": [["a"]], "ner_tags": [[0]]}, "ClassLabel), got columns tokens, ner_tags in"),
+        ({"tokens": [["a"]], "tags": [["B-X", "O"]]}, "got 2 tags for 1 tokens in row 0 of split"),
+        ({"tokens": [["a", "b"]], "tags": [["O", "I-X"]]}, "looks like IOB1"),
+    ],
+)
+def test_bad_sentences(tmp_path: Path, rows: dict[str, Any], sentence: str) -> None:
+    name = write_columns(tmp_path, train=rows, test=rows)
+    with pytest.raises(AdaptAugError, match=re.escape(sentence)):
+        load(name)
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./no-such", "../no/such", "a/b/c"])
@@ -218,6 +281,27 @@ def test_real_images_of_mixed_mode(shared_data: Callable[[str], Path]) -> None:
         load(str(shared_data("imagenette")))
 
 
-def test_real_text(shared_data: Callable[[str], Path]) -> None:
-    with pytest.raises(AdaptAugError, match=r"text is not supported yet.*columns sentence, label"):
-        load(str(shared_data("sst2")))
+@pytest.mark.parametrize(
+    ("name", "modality", "rows", "test_rows", "classes"),
+    [
+        ("sst2", "text", 67349, 872, ("negative", "positive")),
+        pytest.param("imdb", "text", 25000, 5000, ("neg", "pos"), marks=pytest.mark.slow),
+        ("conll2003", "tagging", 14041, 3453, ("O", "B-PER", "I-PER")),
+    ],
+)
+def test_real_sentences(
+    shared_data: Callable[[str], Path],
+    name: str,
+    modality: str,
+    rows: int,
+    test_rows: int,
+    classes: tuple[str, ...],
+) -> None:
+    source = load(str(shared_data(name)))
+    assert (source.modality, len(source.train), len(source.test)) == (modality, rows, test_rows)
+    assert source.classes[:3] == classes
+    assert source.vocabulary is not None
+    assert len(source.vocabulary) == 10_003
+    assert source.train.inputs.shape[1] <= 256
+    unknown = (source.test.inputs == 1).sum() / (source.test.inputs != 0).sum()
+    assert unknown < 0.2

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adaptaug.data import Source, from_tensors, load, split
+from adaptaug.data import IGNORED, PAD, Source, from_tagged, from_tensors, load, split
 from adaptaug.data.splitting import stratified_order
 from adaptaug.errors import AdaptAugError
 
@@ -147,3 +147,34 @@ def test_class_absent_from_the_test_split() -> None:
         AdaptAugError, match="got none of class '1' among the 4 rows of split 'test'"
     ):
         split(source_of([0, 1] * 50, [0, 0, 0, 0]), 10, 10, seed=0)
+
+
+def tagged(rows: list[list[str]]) -> Source:
+    """Tagged sentences, each with a word of its own first."""
+    tokens = [[f"w{row}", *["x"] * (len(tags) - 1)] for row, tags in enumerate(rows)]
+    return from_tagged(tokens, rows, tokens, rows, "toy", ("O", "B-X", "I-X"))
+
+
+def test_tagged_sentences_are_disjoint_and_keep_their_tags() -> None:
+    source = tagged([["B-X", "I-X"], ["O"]] * 50)
+    parts = split(source, 60, 40, seed=0)
+    first = [set(part.inputs[:, 0].tolist()) for part in (parts.train, parts.validation)]
+    assert [len(words) for words in first] == [60, 40]
+    assert not first[0] & first[1]
+    assert ((parts.train.inputs == PAD) == (parts.train.targets == IGNORED)).all()
+    again, other = split(source, 60, 40, seed=0), split(source, 60, 40, seed=1)
+    assert torch.equal(again.train.inputs, parts.train.inputs)
+    assert not torch.equal(other.train.inputs, parts.train.inputs)
+
+
+def test_tagged_sentences_without_an_entity() -> None:
+    with pytest.raises(
+        AdaptAugError,
+        match=r"besides 'O', got none among the (98 rows of split 'train|2 rows of split 'val)",
+    ):
+        split(tagged([["O"]] * 100 + [["B-X"]]), 98, 2, seed=0)
+
+
+def test_texts_are_stratified() -> None:
+    parts = split(load("opinions"), 100, 50, seed=3)
+    assert abs(int(parts.train.targets.sum()) - 50) <= 1

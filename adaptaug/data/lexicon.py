@@ -1,0 +1,124 @@
+"""Synonyms: from a file, from WordNet, or those of the embedded tasks; and as a table of ids."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from adaptaug.data import mentions, opinions
+from adaptaug.data.lines import read_lines
+from adaptaug.data.vocabulary import PAD, SPECIALS, Vocabulary, padded
+from adaptaug.errors import AdaptAugError
+
+Lexicon = Mapping[str, tuple[str, ...]]
+"""The synonyms of each word."""
+MAX_SYNONYMS = 16
+"""Synonyms of a word that a table keeps, the first ones."""
+WORDNET = "oewn:2024"
+"""The release of Open English WordNet that the name "wordnet" stands for."""
+
+_PARTS_OF_SPEECH = "nvars"
+
+
+@cache
+def load_lexicon(name: str) -> Lexicon:
+    """Load a lexicon; a second call in the same process returns the same object.
+
+    Args:
+        name: an embedded task ("opinions", "mentions"), "wordnet" (Open English WordNet through
+            the optional package `wn`), or a file, plain or gzipped (.gz), of lines with lemma,
+            part of speech (n, v, a, r or s) and synonyms joined by "|", separated by tabs. Lines
+            of one lemma are merged.
+
+    Raises:
+        AdaptAugError: no such file, a malformed line, an empty file, or `wn` or its data missing.
+    """
+    embedded = EMBEDDED.get(name)
+    return embedded() if embedded else _from_file(name)
+
+
+def synonym_table(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
+    """The synonyms of every word of a vocabulary that are in it, never the word itself.
+
+    A word that is not in the lexicon takes the synonyms of its lower case.
+
+    Args:
+        vocabulary: V words.
+        lexicon: synonyms by word.
+
+    Returns:
+        ids int64 (V, S), padded on the right with `PAD`, and how many each row has, int64 (V,) in
+        0..S, where S is at most `MAX_SYNONYMS`.
+
+    Raises:
+        AdaptAugError: no word of the vocabulary has a synonym in it.
+    """
+    known = {word: row for row, word in enumerate(vocabulary.words) if word not in SPECIALS}
+    rows: list[list[int]] = []
+    for word in vocabulary.words:
+        found = lexicon.get(word) or lexicon.get(word.lower(), ()) if word in known else ()
+        others = (synonym for synonym in found if synonym.lower() != word.lower())
+        ids = dict.fromkeys(known[synonym] for synonym in others if synonym in known)
+        rows.append(list(ids)[:MAX_SYNONYMS])
+    counts = torch.tensor([len(row) for row in rows])
+    if not counts.any():
+        raise AdaptAugError(
+            "a lexicon must have synonyms for some word of the vocabulary, "
+            f"got none: {len(lexicon)} words in the lexicon, {len(vocabulary)} in the vocabulary"
+        )
+    return padded(rows, PAD), counts
+
+
+def _from_file(path: str) -> Lexicon:
+    """The lines of a file, merged by lemma."""
+    merged: dict[str, dict[str, None]] = {}
+    for line, place in read_lines(Path(path), "a lexicon"):
+        cells = line.split("\t")
+        if len(cells) != 3 or not cells[0] or cells[1] not in tuple(_PARTS_OF_SPEECH):
+            raise AdaptAugError(
+                "a lexicon's lines must be lemma, part of speech "
+                f"({', '.join(_PARTS_OF_SPEECH)}) and synonyms joined by '|', separated by tabs, "
+                f"got {line[:80]!r} in {place}"
+            )
+        synonyms = cells[2].split("|")
+        if not all(synonyms):
+            raise AdaptAugError(f"a synonym must not be empty, got {cells[2]!r} in {place}")
+        merged.setdefault(cells[0], {}).update(dict.fromkeys(synonyms))
+    if not merged:
+        raise AdaptAugError(f"a lexicon needs at least one line, got 0 in file '{path}'")
+    return {lemma: tuple(synonyms) for lemma, synonyms in merged.items()}
+
+
+def _from_wordnet() -> Lexicon:
+    """Single words of Open English WordNet; words of one synset are synonyms."""
+    try:
+        import wn
+    except ImportError as error:
+        raise AdaptAugError(
+            "the lexicon 'wordnet' needs the package wn: pip install 'adaptaug[wn]'"
+        ) from error
+    try:
+        synsets = wn.Wordnet(WORDNET).synsets()
+    except wn.Error as error:
+        raise AdaptAugError(
+            f"the lexicon 'wordnet' needs its data once: python -m wn download {WORDNET} ({error})"
+        ) from error
+    merged: dict[str, dict[str, None]] = {}
+    for synset in synsets:
+        lemmas = [lemma.lower() for lemma in synset.lemmas() if " " not in lemma]
+        for lemma in lemmas:
+            merged.setdefault(lemma, {}).update(dict.fromkeys(lemmas))
+    synonyms = (
+        (lemma, tuple(word for word in words if word != lemma)) for lemma, words in merged.items()
+    )
+    return {lemma: words for lemma, words in synonyms if words}
+
+
+EMBEDDED: dict[str, Callable[[], Lexicon]] = {
+    "opinions": opinions.lexicon,
+    "mentions": mentions.lexicon,
+    "wordnet": _from_wordnet,
+}
+"""Lexicons that are no files: one line each."""

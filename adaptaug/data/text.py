@@ -1,0 +1,160 @@
+"""Sentences with a label each, or with a tag for each token, as a source."""
+
+import operator
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.tags import tag_parts
+from adaptaug.data.vocabulary import IGNORED, MAX_TOKENS, Vocabulary, build_vocabulary, padded
+from adaptaug.errors import AdaptAugError
+
+Labels = Sequence[int] | Tensor
+Tags = Sequence[Sequence[str | int]]
+
+
+def from_texts(
+    texts: Sequence[str],
+    labels: Labels,
+    test_texts: Sequence[str],
+    test_labels: Labels,
+    name: str = "texts",
+    classes: Sequence[str] | None = None,
+    max_tokens: int = MAX_TOKENS,
+) -> Source:
+    """Make a source of labelled sentences; case is ignored.
+
+    Args:
+        texts: N sentences of the pool, of which the vocabulary is made.
+        labels: their N labels, integers in 0..K-1.
+        test_texts: sentences of the test split.
+        test_labels: their labels.
+        name: what to call it.
+        classes: K class names; by default "0" to the largest label.
+        max_tokens: tokens kept of each sentence; the tail is cut.
+
+    Raises:
+        AdaptAugError: a sentence that is no string or without a token, labels that are not
+            integers in 0..K-1 or not as many as the sentences, or an empty split.
+    """
+    vocabulary: Vocabulary | None = None
+    parts: list[Examples] = []
+    for part, rows, given in (("train", texts, labels), ("test", test_texts, test_labels)):
+        place = f"split '{part}' of data set '{name}'"
+        _check_strings(rows, "every row must hold a sentence as a string", place)
+        targets = _label_tensor(given, len(rows), place)
+        vocabulary = vocabulary or build_vocabulary(rows)
+        parts.append(Examples(vocabulary.encode(rows, max_tokens, place), targets))
+    return make_source(name, parts[0], parts[1], classes, vocabulary)
+
+
+def from_tagged(
+    tokens: Sequence[Sequence[str]],
+    tags: Tags,
+    test_tokens: Sequence[Sequence[str]],
+    test_tags: Tags,
+    name: str = "tagged",
+    classes: Sequence[str] | None = None,
+    max_tokens: int = MAX_TOKENS,
+) -> Source:
+    """Make a source of sentences with a tag for each token; case is kept.
+
+    Args:
+        tokens: N sentences of the pool as lists of tokens, of which the vocabulary is made.
+        tags: their tags in BIO form, "O", "B-TYPE", "I-TYPE", or positions in ``classes``.
+        test_tokens: sentences of the test split.
+        test_tags: their tags.
+        name: what to call it.
+        classes: the K tags; by default those of the pool, "O" first, then by type.
+        max_tokens: tokens kept of each sentence; the tail is cut.
+
+    Raises:
+        AdaptAugError: a sentence without a token, a token that is no string, tags that are not as
+            many as the tokens, not among the classes or not in BIO form, or an empty split.
+    """
+    if classes is None:
+        classes = _tags_of(tags, f"split 'train' of data set '{name}'")
+    index: dict[str | int, int] = {tag: label for label, tag in enumerate(classes)}
+    index |= {label: label for label in range(len(classes))}
+    vocabulary: Vocabulary | None = None
+    parts: list[Examples] = []
+    for part, rows, given in (("train", tokens, tags), ("test", test_tokens, test_tags)):
+        place = f"split '{part}' of data set '{name}'"
+        _check_tokens(rows, given, place)
+        targets = [
+            _tag_labels(row_tags, index, f"row {row} of {place}")[:max_tokens]
+            for row, row_tags in enumerate(given)
+        ]
+        vocabulary = vocabulary or build_vocabulary(rows, lowercase=False)
+        ids = vocabulary.encode(rows, max_tokens, place)
+        parts.append(Examples(ids, padded(targets, IGNORED)))
+    return make_source(name, parts[0], parts[1], classes, vocabulary)
+
+
+def _tags_of(tags: Tags, place: str) -> list[str]:
+    """All tags that occur: "O" first, then by type, "B" before "I"."""
+    first_row: dict[str, int] = {}
+    for row, row_tags in enumerate(tags):
+        for tag in row_tags:
+            first_row.setdefault(str(tag), row)
+    keys = {tag: tag_parts(tag, f"row {row} of {place}")[::-1] for tag, row in first_row.items()}
+    return sorted(keys, key=keys.__getitem__)
+
+
+def _check_strings(values: Sequence[object], rule: str, place: str, unit: str = "row") -> None:
+    """Raise AdaptAugError at the first value that is no string."""
+    wrong = next((at for at, value in enumerate(values) if not isinstance(value, str)), None)
+    if wrong is not None:
+        kind = type(values[wrong]).__name__
+        raise AdaptAugError(f"{rule}, got {kind} in {unit} {wrong} of {place}")
+
+
+def _label_tensor(labels: Labels, count: int, place: str) -> Tensor:
+    """The labels of a split, int64 (N,)."""
+    if len(labels) != count:
+        raise AdaptAugError(
+            f"every sentence needs one label, got {len(labels)} for {count} in {place}"
+        )
+    indices: list[int] = []
+    for row, label in enumerate(labels):
+        try:
+            indices.append(operator.index(label))  # unlike int(), refuses 1.5
+        except TypeError as error:
+            raise AdaptAugError(
+                f"labels must be integers, got {label!r} in row {row} of {place}"
+            ) from error
+    return torch.tensor(indices, dtype=torch.int64)
+
+
+def _check_tokens(tokens: Sequence[Sequence[str]], tags: Tags, place: str) -> None:
+    """Raise AdaptAugError unless every row is a list of strings with as many tags."""
+    if len(tokens) != len(tags):
+        raise AdaptAugError(
+            f"every sentence needs its tags, got {len(tags)} lists of tags for {len(tokens)} "
+            f"sentences in {place}"
+        )
+    for row, (sentence, row_tags) in enumerate(zip(tokens, tags, strict=True)):
+        where = f"row {row} of {place}"
+        if isinstance(sentence, str) or not isinstance(sentence, Sequence):
+            raise AdaptAugError(
+                f"a sentence must be a list of tokens, got {type(sentence).__name__} in {where}"
+            )
+        if len(sentence) != len(row_tags):
+            raise AdaptAugError(
+                f"every token needs one tag, got {len(row_tags)} tags for {len(sentence)} tokens "
+                f"in {where}"
+            )
+        _check_strings(sentence, "tokens must be strings", where, "token")
+
+
+def _tag_labels(tags: Sequence[str | int], index: dict[str | int, int], where: str) -> list[int]:
+    """The classes of a row's tags."""
+    try:
+        return [index[tag] for tag in tags]
+    except KeyError as error:
+        known = ", ".join(str(tag) for tag in index if isinstance(tag, str))
+        raise AdaptAugError(
+            f"a tag must be one of {known}, got '{error.args[0]}' in {where}"
+        ) from error

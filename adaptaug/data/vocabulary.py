@@ -1,0 +1,150 @@
+"""Words and their ids: split, count and encode sentences with the `tokenizers` library.
+
+A sentence is cut as the Penn treebank does it, as are SST-2 and the vocabularies of published word
+vectors: "don't" is "do" and "n't", "it's" is "it" and "'s", a run of punctuation is one token.
+Sentences that come as lists of tokens keep one id per token.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+import torch
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import Split
+from tokenizers.trainers import WordLevelTrainer
+from torch import Tensor
+
+from adaptaug.errors import AdaptAugError
+
+PAD = 0
+"""Id of what fills a row of ids up to the length of the longest, on the right only."""
+UNKNOWN = 1
+"""Id of every word that is not in the vocabulary."""
+MASK = 2
+"""Id of the word that stands for one that was hidden; no sentence holds it before masking."""
+SPECIALS = ("[PAD]", "[UNK]", "[MASK]")
+"""The words of the ids above."""
+IGNORED = -100
+"""Target at padding in tagging: what torch's losses leave out (`ignore_index`)."""
+MAX_WORDS = 10_000
+"""Words that a vocabulary keeps, the most frequent ones, beside the special ones."""
+MAX_TOKENS = 256
+"""Tokens kept per sentence at load; the tail is cut."""
+
+_WORD = r"\w+(?=n't\b)|n't\b|'(?:s|d|m|ll|re|ve)\b|\w+|[^\w\s]+"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that a child knows; build one with `build_vocabulary`."""
+
+    words: tuple[str, ...]
+    """V words, the special ones first; the position is the id."""
+    lowercase: bool = True
+    """Whether words are put into lower case before they are looked up."""
+
+    def __len__(self) -> int:
+        """Number of ids V."""
+        return len(self.words)
+
+    def __reduce__(self) -> tuple[type["Vocabulary"], tuple[tuple[str, ...], bool]]:
+        """For workers: the words alone, without what is derived from them."""
+        return Vocabulary, (self.words, self.lowercase)
+
+    def id(self, word: str) -> int:
+        """The id of a word, `UNKNOWN` where it has none."""
+        return self._ids.get(word.lower() if self.lowercase else word, UNKNOWN)
+
+    def encode(
+        self,
+        sentences: Sequence[str] | Sequence[Sequence[str]],
+        max_tokens: int = MAX_TOKENS,
+        place: str = "the sentences",
+    ) -> Tensor:
+        """The ids of sentences.
+
+        Args:
+            sentences: N sentences as strings, or as lists of tokens, which keep one id each.
+            max_tokens: tokens kept of each, at least 1.
+            place: where they are, for error messages: "split 'train' of data set 'x'".
+
+        Returns:
+            int64 (N, L) in 0..V-1, padded on the right with `PAD` to the longest that is kept.
+
+        Raises:
+            AdaptAugError: a sentence without a token.
+        """
+        ids = list(self._rows(sentences, max_tokens))
+        empty = next((row for row, kept in enumerate(ids) if not kept), None)
+        if empty is not None:
+            raise AdaptAugError(
+                f"a sentence needs at least one token, got none in row {empty} of {place}"
+            )
+        return padded(ids, PAD)
+
+    def _rows(
+        self, sentences: Sequence[str] | Sequence[Sequence[str]], max_tokens: int
+    ) -> Iterator[list[int]]:
+        """The ids of every sentence, cut."""
+        if len(sentences) and isinstance(sentences[0], str):
+            for encoding in self._tokenizer.encode_batch_fast(sentences):
+                yield encoding.ids[:max_tokens]
+        else:
+            for tokens in sentences:
+                yield [self.id(token) for token in tokens[:max_tokens]]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """The id of each word that a sentence may hold: no padding and no mask."""
+        return {word: row for row, word in enumerate(self.words) if row not in (PAD, MASK)}
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return _tokenizer(self._ids, self.lowercase)
+
+
+def build_vocabulary(
+    sentences: Iterable[str] | Iterable[Sequence[str]],
+    lowercase: bool = True,
+    max_words: int = MAX_WORDS,
+) -> Vocabulary:
+    """The most frequent words of the training sentences; among equals, the alphabet decides.
+
+    Args:
+        sentences: strings, or lists of tokens.
+        lowercase: whether "Good" and "good" are one word.
+        max_words: how many to keep beside the special ones.
+    """
+    rows = list(sentences)
+    tokenizer = _tokenizer({}, lowercase)
+    if rows and not isinstance(rows[0], str):
+        tokenizer.pre_tokenizer = None  # a token is a word, whatever it holds
+        rows = list(chain.from_iterable(rows))
+    trainer = WordLevelTrainer(vocab_size=max_words, show_progress=False)
+    tokenizer.train_from_iterator(rows, trainer)
+    ids = tokenizer.get_vocab()
+    words = sorted(ids.keys() - set(SPECIALS), key=ids.__getitem__)
+    return Vocabulary((*SPECIALS, *words), lowercase)
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Rows of numbers, int64 (N, L), filled on the right to the length of the longest."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    table = np.full((len(rows), lengths.max(initial=0)), fill, np.int64)
+    flat = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+    table[np.arange(table.shape[1]) < lengths[:, None]] = flat
+    return torch.from_numpy(table)
+
+
+def _tokenizer(ids: dict[str, int], lowercase: bool) -> Tokenizer:
+    """What cuts a sentence into words and looks them up."""
+    tokenizer = Tokenizer(WordLevel(ids, unk_token=SPECIALS[UNKNOWN]))
+    if lowercase:
+        tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = Split(Regex(_WORD), behavior="removed", invert=True)
+    return tokenizer
