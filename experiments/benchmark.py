@@ -21,6 +21,7 @@ from adaptaug.randomness import one_thread
 from experiments.cli import RUNS, main
 from experiments.contests import BATCH, CHUNK, INTERVAL, environment, image_op_contest, step_contest
 from experiments.tables import Row, fixed_width, markdown
+from experiments.text_contests import SENTENCES, string_contest, text_step_contest
 from experiments.timing import Race, Ratio
 
 FILES = {"config.json", "summary.json", "report.md"}
@@ -31,6 +32,11 @@ MEANINGS = {
     "bare loop, digits and the default child",
     "image_ops_vs_...": f"a library's time for nine per-sample ops on {BATCH} images 3x32x32 over "
     "AdaptAug's; randaugment: torchvision's RandAugment, image by image, over AdaptAug's nine ops",
+    "text_ops_vs_string_eda": f"EDA as its authors wrote it, from {SENTENCES} strings of 20 to 30 "
+    "words to ids, over AdaptAug's ops for the same four techniques on the ids of all of them",
+    "text_ops_vs_list_eda": "the same techniques alone, on lists of words, over the same ops",
+    "text_ops_share_of_step": "augmenting a batch of 32 sentences of 20 to 30 words with all "
+    "ops at half magnitude over one training step of the BiLSTM at width 64; 64: batches of 64",
     "controller_share_of_step": "one decision of a learned policy over one training step of the "
     f"CNN at width 32, {BATCH} images 3x32x32",
     "observe_share_of_interval": f"one observation, that is validation and the probes of nine ops, "
@@ -64,6 +70,8 @@ def run(options: Options) -> int:
             environment(options.rounds, options.steps),
             image_op_contest(options.rounds),
             step_contest(options.rounds),
+            string_contest(options.rounds),
+            text_step_contest(options.rounds),
         ]
     times = time_rows([race for race, _ in contests])
     ratios = [ratio for _, measured in contests for ratio in measured]
@@ -125,7 +133,7 @@ def report(options: Options, ratios: Sequence[Row], times: Sequence[Row]) -> str
         meanings,
         "## Times",
         "Processor time of one call: a whole episode, one batch of ops, one decision, one "
-        f"observation; training, and each stage of ops, on {CHUNK} batches.",
+        f"observation; training, and each stage of ops, on {CHUNK} batches; EDA, all sentences.",
         markdown(times),
         f"Measured on {platform.machine()}, {os.cpu_count()} processors, with {_versions()}.",
     ]

@@ -1,19 +1,29 @@
 """Augmentation ops on whole batches, with a draw of its own for every sample."""
 
+from adaptaug.ops.eda import EDA
 from adaptaug.ops.image import IMAGE_OPS
-from adaptaug.ops.op import STAGES, Op, draw, find, image_ops, register, register_missing
+from adaptaug.ops.op import STAGES, Op, draw, find, image_ops, ops_for, register, register_missing
 from adaptaug.ops.op_space import OpSpace
+from adaptaug.ops.tables import TokenTables, build_tables
+from adaptaug.ops.tagging import TAGGING_OPS
+from adaptaug.ops.text import TEXT_OPS
 from adaptaug.ops.wrapped import Wrapped, wrap
 
 __all__ = [
+    "EDA",
     "IMAGE_OPS",
     "STAGES",
+    "TAGGING_OPS",
+    "TEXT_OPS",
     "Op",
     "OpSpace",
+    "TokenTables",
     "Wrapped",
+    "build_tables",
     "draw",
     "find",
     "image_ops",
+    "ops_for",
     "register",
     "register_missing",
     "wrap",

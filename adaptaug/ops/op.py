@@ -8,10 +8,11 @@ import torch
 from torch import Generator, Tensor
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 
-Stage = Literal["geometry", "colour", "pixel", "mixing"]
+Stage = Literal["geometry", "colour", "pixel", "mixing", "token"]
 
-STAGES: tuple[Stage, ...] = ("geometry", "colour", "pixel", "mixing")
+STAGES: tuple[Stage, ...] = ("geometry", "colour", "pixel", "mixing", "token")
 """The order in which the ops of one batch are applied."""
 
 
@@ -32,16 +33,19 @@ class Op:
     pixel       images, amount, generator                 images
     mixing      images, targets (B, K), amount,           images, targets (B, K)
                 generator
+    token       ids, tags, amount, generator, tables      ids, tags
     ==========  ========================================  =======================================
 
-    Images are float32 (B, C, H, W) in [0, 1]. A function leaves its arguments unmodified, draws
-    from the given generator only, and does nothing where the amount is 0.
+    Images are float32 (B, C, H, W) in [0, 1]. Ids are int64 (B, L), padded on the right; tags are
+    int64 (B, L), None where a sentence has one label, and tables are `TokenTables`. A function
+    leaves its arguments unmodified, draws from the given generator only, and does nothing where
+    the amount is 0.
     """
 
     name: str
     """Unique name, as it stands in an op space and in a saved policy."""
     stage: Stage
-    """Which of the four steps the op belongs to."""
+    """Which of the steps the op belongs to."""
     high: float
     """Largest amount at magnitude 1; for a chance, the probability at magnitude 1."""
     unit: str
@@ -56,17 +60,27 @@ class Op:
     """Independent amounts a sample: 1 gives amounts (B,), more give (B, draws)."""
     grayscale: bool = True
     """Whether the op makes sense for images that are not RGB."""
+    modalities: tuple[Modality, ...] = ("image",)
+    """The kinds of data that the op is for."""
+    needs_lexicon: bool = False
+    """Whether the op needs synonyms."""
 
     def __post_init__(self) -> None:
-        """Refuses a stage that is none of the four.
+        """Refuses a stage that there is not, and one that does not fit the kinds of data.
 
         Raises:
-            AdaptAugError: unknown stage.
+            AdaptAugError: unknown stage, or a token stage for images, or the reverse.
         """
         if self.stage not in STAGES:
             known = ", ".join(STAGES)
             raise AdaptAugError(
                 f"stage must be one of {known}, got {self.stage!r} for op {self.name!r}"
+            )
+        kinds = {"text", "tagging"} if self.stage == "token" else {"image"}
+        if not self.modalities or not kinds.issuperset(self.modalities):
+            raise AdaptAugError(
+                "modalities must be 'text' or 'tagging' in stage 'token' and 'image' in the "
+                f"others, got {self.modalities} in stage {self.stage!r} for op {self.name!r}"
             )
 
 
@@ -118,9 +132,14 @@ def register_missing(ops: Iterable[Op]) -> None:
             register(op)
 
 
+def ops_for(modality: Modality) -> dict[str, Op]:
+    """All registered ops for that kind of data by name, users' own included, as a new dict."""
+    return {name: op for name, op in _REGISTRY.items() if modality in op.modalities}
+
+
 def image_ops() -> dict[str, Op]:
-    """All registered image ops by name, users' own included, as a new dict."""
-    return dict(_REGISTRY)
+    """All registered image ops."""
+    return ops_for("image")
 
 
 def find(name: str) -> Op:

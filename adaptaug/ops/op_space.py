@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 from adaptaug.ops.colour import mean_colour, recolour
 from adaptaug.ops.geometry import warp
 from adaptaug.ops.op import STAGES, Op, draw, find
+from adaptaug.ops.tables import TokenTables
 
 _Active = Sequence[tuple[Op, float]]
 """Ops with their magnitudes above 0."""
@@ -23,6 +27,8 @@ class OpSpace:
 
     Whatever their order in the space, geometry comes first, then colour, pixel and mixing ops;
     within a stage the space's order holds. All geometry is one warp, all colour one product.
+
+    Sentences only meet token ops, in the space's order, and a space that is bound to tables (`on`).
     """
 
     def __init__(self, ops: Sequence[str | Op]) -> None:
@@ -36,6 +42,7 @@ class OpSpace:
         """
         self.ops: tuple[Op, ...] = tuple(find(op) if isinstance(op, str) else op for op in ops)
         self.names: tuple[str, ...] = tuple(op.name for op in self.ops)
+        self.tables: TokenTables | None = None
         if not self.ops:
             raise AdaptAugError("an op space must have at least one op, got none")
         for index, name in enumerate(self.names):
@@ -52,13 +59,32 @@ class OpSpace:
         fused = ("geometry", "colour")
         return tuple(op.stage if op.stage in fused else op.name for op in self.ops)
 
-    def for_channels(self, channels: int) -> tuple[bool, ...]:
-        """Which ops make sense for images of that many channels; 3 is taken for RGB."""
-        return tuple(op.grayscale or channels == 3 for op in self.ops)
+    def on(self, tables: TokenTables) -> Self:
+        """The same ops bound to the tables of one training run, for sentences."""
+        bound = copy(self)
+        bound.tables = tables
+        return bound
+
+    def applies(
+        self, modality: Modality, channels: int = 3, *, lexicon: bool = True
+    ) -> tuple[bool, ...]:
+        """Which ops make sense for such data.
+
+        Args:
+            modality: "image", "text" or "tagging".
+            channels: of images; 3 is taken for RGB.
+            lexicon: whether there are synonyms.
+        """
+        return tuple(
+            modality in op.modalities
+            and (op.grayscale or channels == 3)
+            and (lexicon or not op.needs_lexicon)
+            for op in self.ops
+        )
 
     def apply(
         self,
-        images: Tensor,
+        inputs: Tensor,
         targets: Tensor,
         magnitudes: Sequence[float],
         generator: Generator,
@@ -67,22 +93,62 @@ class OpSpace:
         """Augments a batch; an op at 0 costs nothing, and all at 0 return what was given.
 
         Args:
-            images: float32 (B, C, H, W) in [0, 1], on any device; not modified.
-            targets: int64 (B,) classes, or float (B, K) label distributions.
+            inputs: images, float32 (B, C, H, W) in [0, 1], or sentences, int64 ids (B, L) padded
+                on the right with `PAD`; on any device; not modified.
+            targets: int64 (B,) classes, or for images float (B, K) label distributions, or for
+                sentences int64 (B, L) tags.
             magnitudes: one number in [0, 1] for each op, on the host.
-            generator: the only source of chance, on the images' device.
+            generator: the only source of chance, on the inputs' device.
             num_classes: K; needed when a mixing op is active and targets are classes.
 
         Returns:
-            Images of the same shape, and targets: as given, or float32 (B, K) if a mixing op is
-            active. Ops that make no sense for the number of channels are left out.
+            Inputs of the same shape, and targets: as given, or float32 (B, K) if a mixing op is
+            active, or the tags of the new tokens. Ops that make no sense for the inputs are left
+            out: see `applies`.
 
         Raises:
-            AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; images
-                not float32 (B, C, H, W); class targets to be mixed without num_classes.
+            AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; inputs
+                neither float32 (B, C, H, W) nor int64 (B, L); class targets to be mixed without
+                num_classes; sentences without tables, or tags of another shape; on a CPU, ids
+                outside the vocabulary.
         """
+        if inputs.dtype == torch.int64:
+            return self._on_sentences(inputs, targets, magnitudes, generator)
+        return self._on_images(inputs, targets, magnitudes, generator, num_classes)
+
+    def _on_sentences(
+        self, ids: Tensor, targets: Tensor, magnitudes: Sequence[float], generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Token ops, one after the other."""
+        if self.tables is None:
+            raise AdaptAugError(
+                "ops on sentences need tables of the training examples (`OpSpace.on`), got none "
+                f"for ops {', '.join(self.names)}"
+            )
+        tags = targets if targets.ndim == 2 and targets.dtype == torch.int64 else None
+        _check_sentences(ids, tags, self.tables)
+        lexicon = self.tables.synonyms is not None
+        applies = self.applies("text" if tags is None else "tagging", lexicon=lexicon)
+        active = self._active(magnitudes, applies)
+        if not active or ids.numel() == 0:
+            return ids, targets
+        _check_ids(ids, self.tables.vocabulary_size)
+        for op, magnitude in active:
+            amount = draw(op, magnitude, len(ids), generator)
+            ids, tags = op.function(ids, tags, amount, generator, self.tables)
+        return ids, targets if tags is None else tags
+
+    def _on_images(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        magnitudes: Sequence[float],
+        generator: Generator,
+        num_classes: int | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Geometry, colour, pixel and mixing ops."""
         _check_images(images)
-        active = self._active(magnitudes, images.shape[1])
+        active = self._active(magnitudes, self.applies("image", images.shape[1]))
         mixing = [(op, magnitude) for op, magnitude in active if op.stage == "mixing"]
         alone = [(op, magnitude) for op, magnitude in active if op.stage != "mixing"]
         if mixing:
@@ -96,8 +162,8 @@ class OpSpace:
             images, targets = op.function(images, targets, amount, generator)
         return images, targets
 
-    def _active(self, magnitudes: Sequence[float], channels: int) -> _Active:
-        """The ops above 0 that make sense for the channels; checks all magnitudes."""
+    def _active(self, magnitudes: Sequence[float], applies: Sequence[bool]) -> _Active:
+        """The ops above 0 that make sense for the inputs; checks all magnitudes."""
         if len(magnitudes) != len(self.ops):
             raise AdaptAugError(
                 f"magnitudes must be one for each of {len(self.ops)} ops, got {len(magnitudes)}"
@@ -107,7 +173,7 @@ class OpSpace:
                 raise AdaptAugError(
                     f"magnitude must lie in [0, 1], got {magnitude} for op {op.name!r}"
                 )
-        rows = zip(self.ops, magnitudes, self.for_channels(channels), strict=True)
+        rows = zip(self.ops, magnitudes, applies, strict=True)
         return [(op, magnitude) for op, magnitude, sensible in rows if sensible and magnitude > 0]
 
 
@@ -166,6 +232,34 @@ def _soften(targets: Tensor, num_classes: int | None, name: str) -> Tensor:
     if num_classes is None:
         raise AdaptAugError(f"num_classes must be given to mix classes, got none for op {name!r}")
     return functional.one_hot(targets, num_classes).float()
+
+
+def _check_sentences(ids: Tensor, tags: Tensor | None, tables: TokenTables) -> None:
+    """Refuses ids that are no batch of rows, and tags that do not go with ids or tables."""
+    if ids.ndim != 2:
+        raise AdaptAugError(f"ids must have shape (B, L), got {tuple(ids.shape)}")
+    if tags is None:
+        return
+    if tags.shape != ids.shape:
+        raise AdaptAugError(
+            f"tags must be as many as tokens, {tuple(ids.shape)}, got {tuple(tags.shape)}"
+        )
+    if tables.tags is None:
+        raise AdaptAugError("ops on tagged sentences need tables of tags, got those of a text task")
+
+
+def _check_ids(ids: Tensor, vocabulary_size: int) -> None:
+    """Refuses ids outside the vocabulary; not on a GPU, which would have to wait for it."""
+    if ids.is_cuda:
+        return
+    lowest, highest = (int(end) for end in ids.aminmax())
+    if lowest < 0 or highest >= vocabulary_size:
+        wrong = lowest if lowest < 0 else highest
+        row = int((ids == wrong).any(dim=1).nonzero()[0])
+        raise AdaptAugError(
+            f"ids must lie in 0..{vocabulary_size - 1}, the vocabulary, got {wrong} in row {row} "
+            "of a batch"
+        )
 
 
 def _check_images(images: Tensor) -> None:

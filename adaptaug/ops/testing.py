@@ -1,6 +1,8 @@
 """The contract of an op as code: `check_op(op)` holds any op to it, a user's own included."""
 
 import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,17 +10,37 @@ from torch import Generator, Tensor
 
 from adaptaug.ops.op import Op
 from adaptaug.ops.op_space import OpSpace
+from adaptaug.ops.tables import TokenTables
+from adaptaug.ops.testing_sentences import check_sentences, sentences
 
 _CLASSES = 4
 _BATCH = 16
 
+Check = Callable[[Tensor, Tensor], str]
+"""From a result, inputs and targets, to the rule that it breaks, empty if none."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A batch that an op is tried on."""
+
+    inputs: Tensor
+    targets: Tensor
+    sample: int
+    """The row whose copies must not all turn out alike."""
+    check: Check
+    """What must hold for the results."""
+    tables: TokenTables | None = None
+
 
 def check_op(op: Op, device: str = "cpu", size: tuple[int, int] = (12, 10)) -> None:
-    """Runs an op through an op space of its own, on small batches, grayscale too if it says so.
+    """Runs an op through an op space of its own, on small batches of all that it is for.
 
     At magnitude 0 it must be the exact identity; at any magnitude keep shape, dtype, device and
     range, leave its arguments and all global random state as they were, and repeat itself from
-    the same generator state; and at magnitude one half draw anew for every sample.
+    the same generator state; and at magnitude one half draw anew for every sample. Sentences
+    must stay words with padding on the right only, tags in BIO form, and each word's tag of a
+    type that the word has in training.
 
     Args:
         op: the op to check.
@@ -28,27 +50,42 @@ def check_op(op: Op, device: str = "cpu", size: tuple[int, int] = (12, 10)) -> N
     Raises:
         AssertionError: says which part of the contract the op breaks, and where.
     """
-    for channels in (1, 3) if op.grayscale else (3,):
-        images, targets = _batch(channels, size, device)
-        where = f"of op {op.name!r} on a batch of shape {tuple(images.shape)}"
+    for case in _sentences(op, device) if op.stage == "token" else _images(op, device, size):
+        where = f"of op {op.name!r} on a batch of shape {tuple(case.inputs.shape)}"
         for magnitude in (0.01, 0.5, 1.0):
-            _check_kept(op, images, targets, magnitude, f"at magnitude {magnitude} {where}")
-        _check_identity(op, images, targets, where)
-        _check_draws(op, images, targets, where)
+            _check_kept(op, case, magnitude, f"at magnitude {magnitude} {where}")
+        _check_identity(op, case, where)
+        _check_draws(op, case, where)
 
 
-def _batch(channels: int, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:
+def _images(op: Op, device: str, size: tuple[int, int]) -> Iterator[_Case]:
     """Random images (B, channels, *size), an all-black and an all-white one among them."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(_BATCH, channels, *size, generator=generator)
-    images[0], images[1] = 0, 1
-    return images.to(device), (torch.arange(_BATCH) % _CLASSES).to(device)
+    for channels in (1, 3) if op.grayscale else (3,):
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(_BATCH, channels, *size, generator=generator)
+        images[0], images[1] = 0, 1
+        classes = torch.arange(_BATCH) % _CLASSES
+        yield _Case(images.to(device), classes.to(device), 2, _check_images)
 
 
-def _apply(op: Op, images: Tensor, targets: Tensor, magnitude: float) -> tuple[Tensor, Tensor]:
+def _sentences(op: Op, device: str) -> Iterator[_Case]:
+    """Sentences of 1 to 12 words, and full rows only, with one label each or tags."""
+    for modality in op.modalities:
+        for shortest in (1, 12):
+            ids, tags, tables = sentences(_BATCH, shortest)
+            targets = tags if modality == "tagging" else torch.arange(_BATCH) % _CLASSES
+            yield _Case(
+                ids.to(device), targets.to(device), _BATCH - 1, check_sentences, tables.to(device)
+            )
+
+
+def _apply(op: Op, case: _Case, magnitude: float) -> tuple[Tensor, Tensor]:
     """The op alone, from a generator in a fixed state."""
-    generator = Generator(images.device).manual_seed(1)
-    return OpSpace([op]).apply(images, targets, [magnitude], generator, _CLASSES)
+    op_space = OpSpace([op])
+    if case.tables is not None:
+        op_space = op_space.on(case.tables)
+    generator = Generator(case.inputs.device).manual_seed(1)
+    return op_space.apply(case.inputs, case.targets, [magnitude], generator, _CLASSES)
 
 
 def _require(holds: bool, rule: str, where: str) -> None:
@@ -57,42 +94,51 @@ def _require(holds: bool, rule: str, where: str) -> None:
         raise AssertionError(f"{rule} {where}")
 
 
-def _check_identity(op: Op, images: Tensor, targets: Tensor, where: str) -> None:
+def _check_identity(op: Op, case: _Case, where: str) -> None:
     """Magnitude 0 changes nothing, and next to 0 next to nothing: the op starts there."""
-    result, labels = _apply(op, images, targets, 0.0)
-    same = torch.equal(result, images) and torch.equal(labels, targets)
+    result, labels = _apply(op, case, 0.0)
+    same = torch.equal(result, case.inputs) and torch.equal(labels, case.targets)
     _require(same, "magnitude 0 must be the exact identity", where)
-    result, _ = _apply(op, images, targets, 1e-7)
-    near = bool((result - images).abs().max() < 1e-4)
+    result, _ = _apply(op, case, 1e-7)
+    near = bool((result - case.inputs).abs().max() < 1e-4)
     _require(near, "a magnitude near 0 must be near the identity", where)
 
 
-def _check_kept(op: Op, images: Tensor, targets: Tensor, magnitude: float, where: str) -> None:
+def _check_kept(op: Op, case: _Case, magnitude: float, where: str) -> None:
     """Shape, dtype, device, range, arguments, global random state; and it repeats itself."""
-    given_images, given_targets, states = images.clone(), targets.clone(), _global_states()
-    result, labels = _apply(op, images, targets, magnitude)
-    kept = result.shape == images.shape and result.dtype == images.dtype
-    _require(kept and result.device == images.device, "shape, dtype, device must be kept", where)
-    inside = bool(result.isfinite().all() and (result >= 0).all() and (result <= 1).all())
-    _require(inside, "images must stay in [0, 1]", where)
-    unmodified = torch.equal(images, given_images) and torch.equal(targets, given_targets)
+    inputs, targets, states = case.inputs.clone(), case.targets.clone(), _global_states()
+    result, labels = _apply(op, case, magnitude)
+    kept = result.shape == inputs.shape and result.dtype == inputs.dtype
+    _require(kept and result.device == inputs.device, "shape, dtype, device must be kept", where)
+    broken = case.check(result, labels)
+    _require(not broken, broken, where)
+    unmodified = torch.equal(case.inputs, inputs) and torch.equal(case.targets, targets)
     _require(unmodified, "the batch given must not be modified", where)
     _require(_global_states() == states, "global random state must not be touched", where)
-    if labels.is_floating_point():
-        sums = bool((labels.sum(dim=1) - 1).abs().max() < 1e-5 and (labels >= 0).all())
-        _require(sums, "soft labels must be distributions", where)
-    again, labels_again = _apply(op, images, targets, magnitude)
+    again, labels_again = _apply(op, case, magnitude)
     repeats = torch.equal(again, result) and torch.equal(labels_again, labels)
     _require(repeats, "the same generator state must give the same result", where)
 
 
-def _check_draws(op: Op, images: Tensor, targets: Tensor, where: str) -> None:
-    """Copies of one image, or for a mixing op the label weights, must not all turn out alike."""
+def _check_images(images: Tensor, labels: Tensor) -> str:
+    """Pixels in [0, 1], and soft labels that sum to 1."""
+    if not (images.isfinite().all() and (images >= 0).all() and (images <= 1).all()):
+        return "images must stay in [0, 1]"
+    soft = labels.is_floating_point()
+    if soft and ((labels.sum(dim=1) - 1).abs().max() >= 1e-5 or (labels < 0).any()):
+        return "soft labels must be distributions"
+    return ""
+
+
+def _check_draws(op: Op, case: _Case, where: str) -> None:
+    """Copies of one sample, or for a mixing op the label weights, must not all turn out alike."""
     if op.stage == "mixing":
-        _, labels = _apply(op, images, targets, 0.5)
+        _, labels = _apply(op, case, 0.5)
         results = labels.max(dim=1).values
     else:
-        results, _ = _apply(op, images[2:3].expand_as(images), targets, 0.5)
+        copies = case.inputs[case.sample].expand_as(case.inputs)
+        targets = case.targets[case.sample].expand_as(case.targets)
+        results, _ = _apply(op, _Case(copies, targets, 0, case.check, case.tables), 0.5)
     _require(bool((results != results[0]).any()), "each sample must have its own draw", where)
 
 

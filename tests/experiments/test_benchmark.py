@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import OpSpace, image_ops
-from experiments import contests, timing
+from adaptaug.ops import IMAGE_OPS, OpSpace
+from experiments import contests, text_contests, timing
 from experiments.benchmark import Options, benchmark_folder, ratio_rows, run
 from experiments.timing import Race, Ratio
 
@@ -16,11 +16,13 @@ FIXED_KEYS = {
     "image_ops_vs_torchvision",
     "image_ops_vs_kornia",
     "image_ops_vs_albumentations",
+    "text_ops_vs_string_eda",
     "controller_share_of_step",
 }
 """What scripts outside the project read."""
-STAGE_KEYS = {f"cost_{stage}" for stage in OpSpace(list(image_ops())).stages}
-MORE_KEYS = {"image_ops_vs_randaugment", "observe_share_of_interval", *STAGE_KEYS}
+STAGE_KEYS = {f"cost_{stage}" for stage in OpSpace(IMAGE_OPS).stages}
+TEXT_KEYS = {"text_ops_vs_list_eda", *text_contests.BATCHES}
+MORE_KEYS = {"image_ops_vs_randaugment", "observe_share_of_interval", *STAGE_KEYS, *TEXT_KEYS}
 TINY = Options(rounds=1, steps=8)
 
 
@@ -30,6 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(timing, "SHORTEST", 0.0)  # no repeats
     monkeypatch.setattr(contests, "CHUNK", 1)
+    monkeypatch.setattr(text_contests, "CHUNK", 1)
+    monkeypatch.setattr(text_contests, "SENTENCES", 8)
     return tmp_path / "runs" / "benchmark"
 
 

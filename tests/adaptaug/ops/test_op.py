@@ -5,7 +5,7 @@ import torch
 from torch import Generator
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import IMAGE_OPS, Op, draw, find, image_ops, register
+from adaptaug.ops import EDA, IMAGE_OPS, TAGGING_OPS, TEXT_OPS, Op, draw, find, ops_for, register
 
 
 def _op(name="test", **fields):
@@ -56,13 +56,14 @@ def test_the_registry_finds_registered_ops_and_refuses_a_taken_name(monkeypatch)
     op = register(_op("mine"))
     assert register(op) is op
     assert find("mine") is op
-    assert image_ops() == {"mine": op}
+    assert ops_for("image") == {"mine": op}
+    assert ops_for("text") == {}
     with pytest.raises(AdaptAugError, match="got 'mine', which is taken"):
         register(_op("mine", high=1.0))
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(AdaptAugError, match="unknown op 'spin'; known ops: rotate, translate, "):
+    with pytest.raises(AdaptAugError, match=r"unknown op 'spin'; known ops: .*rotate, translate, "):
         find("spin")
 
 
@@ -71,5 +72,16 @@ def test_an_unknown_stage_is_refused():
         _op(stage="sound")
 
 
-def test_all_rows_of_the_table_are_registered():
-    assert tuple(image_ops().values())[: len(IMAGE_OPS)] == IMAGE_OPS
+@pytest.mark.parametrize(
+    ("stage", "modalities"),
+    [("token", ("image",)), ("pixel", ("text",)), ("pixel", ("image", "text")), ("pixel", ())],
+)
+def test_a_stage_that_does_not_fit_the_data_is_refused(stage, modalities):
+    with pytest.raises(AdaptAugError, match=r"modalities must be .* for op 'test'"):
+        _op(stage=stage, modalities=modalities)
+
+
+def test_all_rows_of_the_tables_are_registered():
+    assert tuple(ops_for("image").values())[: len(IMAGE_OPS)] == IMAGE_OPS
+    assert {*TEXT_OPS, EDA} <= set(ops_for("text").values())
+    assert set(TAGGING_OPS) <= set(ops_for("tagging").values())

@@ -8,10 +8,10 @@ import torch
 from torch import Generator
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import Op, OpSpace, draw, geometry, image_ops
+from adaptaug.ops import TEXT_OPS, Op, OpSpace, TokenTables, draw, geometry, ops_for
 from adaptaug.ops.colour import mean_colour, recolour
 
-ALL = tuple(image_ops())
+ALL = tuple(ops_for("image"))
 GEOMETRY = ("rotate", "translate", "zoom", "shear", "hflip")
 NINE = (*GEOMETRY, "brightness", "contrast", "noise", "erasing")
 
@@ -62,8 +62,8 @@ def test_geometry_is_composed_so_that_the_space_s_last_op_comes_first():
     images, targets = _batch()
     result, _ = OpSpace(["rotate", "translate"]).apply(images, targets, [1, 1], _generator())
     generator = _generator()
-    turn = geometry.rotate(draw(image_ops()["rotate"], 1.0, 16, generator), (12, 10))
-    move = geometry.translate(draw(image_ops()["translate"], 1.0, 16, generator), (12, 10))
+    turn = geometry.rotate(draw(ops_for("image")["rotate"], 1.0, 16, generator), (12, 10))
+    move = geometry.translate(draw(ops_for("image")["translate"], 1.0, 16, generator), (12, 10))
     assert torch.equal(result, geometry.warp(images, turn @ move))
 
 
@@ -74,7 +74,7 @@ def test_contrast_sees_the_image_as_brightness_leaves_it():
     result, _ = space.apply(images, targets, [0.5, 0.5], _generator())
     generator = _generator()
     for name in space.names:
-        op = image_ops()[name]
+        op = ops_for("image")[name]
         amount = draw(op, 0.5, 16, generator)
         images = recolour(images, op.function(amount, mean_colour(images)))
     torch.testing.assert_close(result, images)
@@ -93,8 +93,8 @@ def test_stages_come_in_their_order_whatever_the_space_s():
 
 def test_grayscale_skips_what_makes_no_sense():
     space = OpSpace(["rotate", "saturation", "hue"])
-    assert space.for_channels(3) == (True, True, True)
-    assert space.for_channels(1) == (True, False, False)
+    assert space.applies("image", 3) == (True, True, True)
+    assert space.applies("image", 1) == (True, False, False)
     images, targets = _batch(channels=1)
     result, _ = space.apply(images, targets, [0.0, 1.0, 1.0], _generator())
     assert result is images
@@ -173,12 +173,108 @@ def test_other_bad_input_is_refused_in_a_sentence():
 
 
 def test_users_own_ops_and_spaces_pickle_and_mix_with_names():
-    own = Op("own", "colour", 0.2, "factor less 1", image_ops()["brightness"].function)
+    own = Op("own", "colour", 0.2, "factor less 1", ops_for("image")["brightness"].function)
     space = OpSpace(["rotate", own])
     images, targets = _batch()
     expected, _ = space.apply(images, targets, [0.5, 0.5], _generator())
     result, _ = pickle.loads(pickle.dumps(space)).apply(images, targets, [0.5, 0.5], _generator())
     assert torch.equal(result, expected)
+
+
+TOKEN_OPS = ("deletion", "masking", "synonym", "segments")
+IDS = torch.arange(3, 63).view(10, 6)
+
+
+def _space(names=TOKEN_OPS, synonyms=None, size=70):
+    counts = None if synonyms is None else (synonyms[:, 0] > 0).long()
+    return OpSpace(names).on(TokenTables(size, synonyms, counts, None))
+
+
+def test_an_op_applies_to_the_kinds_of_data_that_it_names():
+    space = OpSpace(["rotate", "masking", "synonym", "segments"])
+    assert space.applies("image") == (True, False, False, False)
+    assert space.applies("text") == (False, True, True, False)
+    assert space.applies("text", lexicon=False) == (False, True, False, False)
+    assert space.applies("tagging") == (False, True, False, True)
+
+
+def test_a_bound_space_is_another_object_with_the_same_ops():
+    space = OpSpace(TOKEN_OPS)
+    tables = TokenTables(70, None, None, None)
+    bound = space.on(tables)
+    assert space.tables is None
+    assert bound.tables is tables
+    assert bound.names == space.names
+    assert pickle.loads(pickle.dumps(bound)).tables.vocabulary_size == 70
+
+
+def test_sentences_meet_the_token_ops_in_the_spaces_order():
+    classes = torch.zeros(10, dtype=torch.int64)
+    result, targets = _space().apply(IDS, classes, [1.0] * 4, _generator())
+    assert targets is classes
+    generator = _generator()
+    expected = IDS
+    for name in ("deletion", "masking"):
+        op = ops_for("text")[name]
+        amount = draw(op, 1.0, 10, generator)
+        expected, _ = op.function(expected, None, amount, generator, None)
+    assert torch.equal(result, expected)
+
+
+def test_sentences_at_zero_are_the_very_batch_and_nothing_is_drawn():
+    generator, classes = _generator(), torch.zeros(10, dtype=torch.int64)
+    before = generator.get_state()
+    result, targets = _space().apply(IDS, classes, [0.0, 0.0, 1.0, 1.0], generator)
+    assert result is IDS
+    assert targets is classes
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_soft_labels_of_sentences_are_no_tags():
+    soft = torch.full((10, 6), 1 / 6)
+    result, targets = _space(["masking"]).apply(IDS, soft, [1.0], _generator())
+    assert targets is soft
+    assert (result == 2).any()
+
+
+def test_an_op_that_needs_a_lexicon_is_left_out_without_one():
+    synonyms = torch.zeros(70, 1, dtype=torch.int64).index_fill(0, torch.tensor([3]), 5)
+    classes = torch.zeros(10, dtype=torch.int64)
+    without, _ = _space(["synonym"]).apply(IDS, classes, [1.0], _generator())
+    assert without is IDS
+    ids = torch.full((10, 6), 3)
+    changed, _ = _space(["synonym"], synonyms).apply(ids, classes, [1.0], _generator())
+    assert set(changed.unique().tolist()) == {3, 5}
+
+
+def test_bad_sentences_are_refused_in_a_sentence():
+    classes = torch.zeros(10, dtype=torch.int64)
+    ones = [1.0] * len(TOKEN_OPS)
+    with pytest.raises(AdaptAugError, match=r"`OpSpace\.on`.* for ops deletion, masking"):
+        OpSpace(TOKEN_OPS).apply(IDS, classes, ones, _generator())
+    with pytest.raises(AdaptAugError, match=r"lie in 0\.\.29, the vocabulary, got 62 in row 9"):
+        _space(size=30).apply(IDS, classes, ones, _generator())
+    with pytest.raises(AdaptAugError, match=r"got -1 in row 0"):
+        _space().apply(IDS - 4, classes, ones, _generator())
+    with pytest.raises(AdaptAugError, match=r"shape \(B, L\), got \(60,\)"):
+        _space().apply(IDS.flatten(), classes, ones, _generator())
+    with pytest.raises(AdaptAugError, match=r"tags must be .* \(10, 6\), got \(10, 5\)"):
+        _space().apply(IDS, IDS[:, 1:], ones, _generator())
+    with pytest.raises(AdaptAugError, match="need tables of tags"):
+        _space().apply(IDS, torch.zeros_like(IDS), ones, _generator())
+    with pytest.raises(AdaptAugError, match=r"got 1\.3 for op 'masking'"):
+        _space().apply(IDS, classes, [0.0, 1.3, 0.0, 0.0], _generator())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_sentences_on_a_gpu_stay_there():
+    tables = TokenTables(70, torch.full((70, 1), 5), torch.ones(70, dtype=torch.int64), None)
+    generator = Generator("cuda").manual_seed(0)
+    classes = torch.zeros(10, dtype=torch.int64, device="cuda")
+    space = OpSpace([op.name for op in TEXT_OPS]).on(tables.to("cuda"))
+    result, _ = space.apply(IDS.cuda(), classes, [0.5] * len(space), generator)
+    assert result.is_cuda
+    assert result.shape == IDS.shape
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

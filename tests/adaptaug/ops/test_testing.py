@@ -7,6 +7,7 @@ import torch
 
 from adaptaug.ops import Op
 from adaptaug.ops.testing import check_op
+from adaptaug.ops.tokens import chosen
 
 
 def _scale(images, amount):
@@ -75,3 +76,41 @@ def test_a_broken_op_is_told_what_it_breaks(function, rule):
 
 def test_a_good_op_passes():
     check_op(Op("good", "pixel", 1.0, "share", lambda images, amount, _: _scale(images, amount)))
+
+
+def _sentence_op(change):
+    """An op that changes chosen words and their tags."""
+
+    def function(ids, tags, amount, generator, tables):
+        return change(ids, tags, chosen(ids, amount, generator), generator)
+
+    return Op("broken", "token", 1.0, "share", function, modalities=("tagging",))
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda ids, tags, mask, _: (torch.where(mask, 33, ids), tags), "the vocabulary"),
+        (lambda ids, tags, mask, _: (torch.where(mask, 0, ids), tags), "on the right"),
+        (lambda ids, tags, mask, _: (ids * ~mask.any(1, keepdim=True), tags), "keep a word"),
+        (lambda ids, tags, mask, _: (torch.where(mask, 4, ids), tags), "stay true"),
+        (lambda ids, tags, mask, _: (ids, torch.where(mask, 2, tags)), "BIO form"),
+        (lambda ids, tags, mask, _: (ids, torch.where(mask, 7, tags)), "label set"),
+        (lambda ids, tags, mask, _: (ids, torch.where(mask, -100, tags)), "where their words go"),
+        (lambda ids, tags, mask, _: (ids[:, 1:], tags), "shape"),
+        (lambda ids, tags, mask, _: (ids.masked_fill_(mask, 2), tags), "not be modified"),
+        (lambda ids, tags, *_: (ids.where(torch.rand(()) * ids < 16, 2), tags), "global random"),
+        (
+            lambda ids, tags, mask, _: (torch.where(mask[-1:] & (ids > 0), 2, ids), tags),
+            "its own draw",
+        ),
+        (lambda ids, tags, mask, _: (torch.where(ids > 0, 2, 0), tags), "near the identity"),
+    ],
+)
+def test_a_broken_op_on_sentences_is_told_what_it_breaks(change, rule):
+    with pytest.raises(AssertionError, match=f"{rule}.* of op 'broken'"):
+        check_op(_sentence_op(change))
+
+
+def test_a_good_op_on_sentences_passes():
+    check_op(_sentence_op(lambda ids, tags, mask, _: (torch.where(mask, 2, ids), tags)))

@@ -1,0 +1,142 @@
+"""Ops for sentences with a tag per token, which keep the tags true, after Dai and Adel (2020).
+
+Tags are in BIO form, `IGNORED` at padding, and stay so. What differs from the paper: an amount is
+the probability for each token, mention or segment, drawn anew for each sample.
+"""
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from adaptaug.data.vocabulary import IGNORED, PAD
+from adaptaug.modality import Modality
+from adaptaug.ops.op import Op, register
+from adaptaug.ops.tables import TagTables, TokenTables
+from adaptaug.ops.text import TEXT_OPS, replaced
+from adaptaug.ops.tokens import below, chosen, look, places, present, put, shuffled
+
+Tagged = tuple[Tensor, Tensor]
+"""Ids and tags, both (B, L)."""
+
+
+def labelwise(
+    ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
+) -> Tagged:
+    """Replaces each token, with probability amount, by a training token of the same tag.
+
+    Tokens come as often as they occur in training with that tag.
+    """
+    table = _of(tables)
+    mask = chosen(ids, amount, generator)
+    mask &= (table.token_counts > 0)[_index(tags)]
+    at = places(mask)
+    tag = look(tags, at)
+    nth = table.token_starts[tag] + below(table.token_counts[tag], generator)
+    return put(ids, mask, at, table.tokens[nth]), tags
+
+
+def synonym_outside(
+    ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
+) -> Tagged:
+    """Replaces each word outside mentions, with probability amount, by a synonym if it has one."""
+    outside = _of(tables).outside[_index(tags)]
+    return replaced(ids, chosen(ids, amount, generator) & outside, generator, tables), tags
+
+
+def mention(
+    ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
+) -> Tagged:
+    """Replaces each mention, with probability amount, by a training mention of the same type.
+
+    The row becomes longer or shorter by the difference; what no longer fits is cut off.
+    """
+    table, tag = _of(tables), _index(tags)
+    heads = chosen(ids, amount, generator) & (table.mention_counts > 0)[tag]
+    at = places(heads)
+    head = look(tags, at)
+    nth = table.mention_starts[head] + below(table.mention_counts[head], generator)
+    choice = put(torch.zeros_like(ids), heads, at, nth)
+    gone = table.inside[tag] & present(ids) & heads.gather(1, _latest(table.begins[tag]))
+    sizes = torch.where(heads, table.mention_lengths[choice], ~gone)
+
+    source, offset = _laid_out(sizes)
+    new = _take(heads, source, 0)
+    widest = table.mentions.shape[1] - 1
+    words = table.mentions[_take(choice, source, 0), offset.clamp(0, widest)]
+    result = torch.where(new, words, _take(ids, source, PAD))
+    tags = _take(tags, source, IGNORED)
+    return result, torch.where(new & (offset > 0), table.continued[_index(tags)], tags)
+
+
+def segments(
+    ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
+) -> Tagged:
+    """Shuffles the tokens within a segment, with probability amount; the tags stay in place.
+
+    A segment is one mention, or a run of tokens outside of mentions.
+    """
+    table, tag = _of(tables), _index(tags)
+    before = functional.pad(tags[:, :-1], (1, 0), value=IGNORED)
+    starts = table.begins[tag] | (~table.inside[tag] & (tags != before))
+    picked = (chosen(ids, amount, generator) & starts).gather(1, _latest(starts))
+    number = starts.flatten().cumsum(0).view(ids.shape)
+    mask = picked & present(ids)
+    at = places(mask)
+    return shuffled(ids, mask, at, look(number, at, ids.numel()), generator), tags
+
+
+def _laid_out(sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """Lays rows out anew, where each token takes `sizes` (B, L) places; the rest is cut off.
+
+    Returns:
+        Which token is at each place of the new row, int64 (B, L) in 0..L, L after the last one;
+        and how many places of that token are before this one.
+    """
+    count, width = sizes.shape
+    ends = sizes.cumsum(dim=1)
+    # The token at a place is the number of tokens that end at or before it.
+    ended = ends.new_zeros(count, width + 1)
+    ended.scatter_add_(1, ends.clamp(max=width), torch.ones_like(ends))
+    source = ended[:, :width].cumsum(dim=1)
+    place = torch.arange(width, device=sizes.device)
+    return source, place - _take(ends - sizes, source, 0)
+
+
+def _take(values: Tensor, source: Tensor, beyond: int) -> Tensor:
+    """The values (B, L) of the tokens that `source` names in each row, `beyond` for token L."""
+    return functional.pad(values, (0, 1), value=beyond).gather(1, source)
+
+
+def _of(tables: TokenTables) -> TagTables:
+    """The tables of tags, which tagging always has."""
+    assert tables.tags is not None
+    return tables.tags
+
+
+def _index(tags: Tensor) -> Tensor:
+    """Tags as indices; at padding 0, whatever that is."""
+    return tags.clamp(min=0)
+
+
+def _latest(mask: Tensor) -> Tensor:
+    """The last place at or before each place where the mask is true, 0 without one: (B, L)."""
+    place = torch.arange(mask.shape[1], device=mask.device)
+    return torch.where(mask, place, 0).cummax(dim=1).values
+
+
+_SHARE = "share of the words"
+_TAGGING: tuple[Modality, ...] = ("tagging",)
+
+TAGGING_OPS: tuple[Op, ...] = (
+    Op("labelwise", "token", 0.8, _SHARE, labelwise, modalities=_TAGGING),
+    Op(
+        "synonym_outside", "token", 1.0, _SHARE, synonym_outside,
+        modalities=_TAGGING, needs_lexicon=True,
+    ),
+    Op("mention", "token", 1.0, "share of the mentions", mention, modalities=_TAGGING),
+    Op("segments", "token", 1.0, "share of the segments", segments, modalities=_TAGGING),
+    *(op for op in TEXT_OPS if "tagging" in op.modalities),
+)  # fmt: skip
+
+for _op in TAGGING_OPS:
+    register(_op)

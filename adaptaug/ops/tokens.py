@@ -1,0 +1,133 @@
+"""What token ops are made of: choose tokens, look values up, and replace, move or drop ids.
+
+Ids are int64 (B, L) with `PAD` on the right only, masks are bool (B, L) and false at padding.
+Nothing given is modified. What happens to some tokens is done on a list of their places only, and
+tokens are moved by writing each to its new place in padding: both are faster than to work on whole
+rows, or to sort them. On a GPU nothing waits for the host.
+"""
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+_LEVELS = 2**16
+
+
+def present(ids: Tensor) -> Tensor:
+    """Where a token is, and no padding: bool (B, L)."""
+    return ids.bool()  # `PAD` is 0; a comparison takes three times as long
+
+
+def chosen(ids: Tensor, rate: Tensor, generator: Generator) -> Tensor:
+    """Chooses each token by itself, with the probability that its row has.
+
+    Args:
+        ids: int64 (B, L).
+        rate: float32 (B,) in [0, 1]; rounded to 1 / 65,536, and 1 to the number below it.
+        generator: the only source of chance.
+    """
+    # One draw of 64 bits does for four tokens, in a third of the time of torch.rand.
+    words = torch.empty((ids.numel() + 3) // 4, dtype=torch.int64, device=ids.device)
+    words.random_(-(2**63), None, generator=generator)
+    level = words.view(torch.int16)[: ids.numel()].view(ids.shape)
+    limit = (rate * _LEVELS).round_().sub_(_LEVELS // 2).clamp_(max=_LEVELS // 2 - 1)
+    return _less(level, limit.to(torch.int16)[:, None]) & present(ids)
+
+
+def below(limit: Tensor, generator: Generator) -> Tensor:
+    """Random numbers, int64 in 0..limit - 1, of limit's shape; 0 where the limit is 0.
+
+    Limits must lie below 2^24, where float32 is exact.
+    """
+    uniform = torch.rand(limit.shape, generator=generator, device=limit.device)
+    return uniform.mul_(limit).long()
+
+
+def places(mask: Tensor) -> Tensor:
+    """Where the mask is true, row by row: int64 (n,) in 0..B·L - 1.
+
+    A GPU cannot know n without waiting: there n is B·L, and the rest is B·L, one past the last
+    place. `look` and `put` know about that.
+    """
+    flat = mask.flatten()
+    if _must_not_wait(mask):
+        return torch.nonzero_static(flat, size=len(flat), fill_value=len(flat))[:, 0]
+    return torch.from_numpy(np.flatnonzero(flat.numpy()))  # several times as fast as torch's
+
+
+def look(values: Tensor, at: Tensor, beyond: int = 0) -> Tensor:
+    """The values at these places, (n,); `beyond` at one past the last place."""
+    flat = values.flatten()
+    if _must_not_wait(at):
+        flat = functional.pad(flat, (0, 1), value=beyond)
+    return flat.index_select(0, at)
+
+
+def put(ids: Tensor, mask: Tensor, at: Tensor, values: Tensor) -> Tensor:
+    """The ids with other values (n,) where the mask is true; `at` is `places(mask)`."""
+    if _must_not_wait(mask):
+        return ids.masked_scatter(mask, values)
+    return ids.flatten().scatter(0, at, values).view(ids.shape)
+
+
+def shuffled(ids: Tensor, mask: Tensor, at: Tensor, groups: Tensor, generator: Generator) -> Tensor:
+    """Shuffles the tokens of the mask within groups.
+
+    Args:
+        ids: int64 (B, L).
+        mask: the tokens that take part.
+        at: int64 (n,), `places(mask)`.
+        groups: int64 (n,), the group of each, from 0 to 2^46, never less than that before it.
+        generator: the only source of chance.
+    """
+    tie = torch.randint(_LEVELS, at.shape, generator=generator, device=at.device)
+    order = (groups * _LEVELS + tie).argsort()
+    return put(ids, mask, at, look(ids, at[order]))
+
+
+def deleted(ids: Tensor, mask: Tensor, generator: Generator) -> Tensor:
+    """Drops the tokens of the mask; of a row that would lose all of them a random one stays."""
+    count, width = ids.shape
+    kept = present(ids) ^ mask
+    many = kept.sum(dim=1)
+    first = _less(torch.arange(width, device=ids.device), many[:, None])
+    # One place more than there are takes what `places` adds on a GPU.
+    result = ids.new_zeros(count * width + 1)
+    result.scatter_(0, places(first), look(ids, places(kept)))
+    lost = places(many == 0)
+    rows = ids.index_select(0, lost.clamp(max=count - 1))
+    spared = below(present(rows).sum(dim=1), generator)[:, None]
+    result.scatter_(0, lost * width, rows.gather(1, spared)[:, 0])
+    return result[:-1].view(count, width)
+
+
+def widened(ids: Tensor, mask: Tensor, at: Tensor, words: Tensor) -> Tensor:
+    """Puts words (n,) before the tokens of the mask; what no longer fits into a row is cut off.
+
+    `at` is `places(mask)`.
+    """
+    count, width = ids.shape
+    many = mask.sum(dim=1)
+    # Rows wide enough for all; a GPU cannot know how wide that is without waiting.
+    wide = 2 * width if _must_not_wait(ids) else width + int(many.max())
+    # Each token stands one place after the last, or two; a row's first, where the row begins.
+    steps = mask.long().add_(1)
+    steps[1:, 0] += wide - width - many[:-1]
+    place = steps.flatten().cumsum_(0)  # in place, as fresh memory is what costs most here
+    result = ids.new_zeros(1 + count * wide)  # its places are counted from 1
+    result.scatter_(0, place, ids.flatten())
+    result.scatter_(0, look(place, at, 1) - 1, words)
+    return result[1:].view(count, wide)[:, :width].contiguous()
+
+
+def _less(values: Tensor, limit: Tensor) -> Tensor:
+    """Whether values are less; numpy compares several times as fast as torch on a CPU."""
+    if values.is_cuda:
+        return values < limit
+    return torch.from_numpy(np.less(values.numpy(), limit.numpy()))
+
+
+def _must_not_wait(values: Tensor) -> bool:
+    """Whether reading a value would hold up the host until the device has caught up."""
+    return values.is_cuda
