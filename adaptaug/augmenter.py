@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +12,29 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from adaptaug.artefact import Policy
+from adaptaug.batches import modality_of, predict, to_float
 from adaptaug.controllers import Controller
 from adaptaug.data import Examples
-from adaptaug.data.examples import check_labels
+from adaptaug.data.examples import check_labels, check_tokens
+from adaptaug.data.lexicon import Lexicon, load_lexicon
 from adaptaug.data.own import to_examples
+from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.decider import Decider, pilot
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 from adaptaug.observation import Observer
-from adaptaug.ops import Op
+from adaptaug.ops import Op, OpSpace, build_tables
 from adaptaug.rates import LearningRate, PeakFraction
-from adaptaug.training import predict, to_float
+from adaptaug.scores import Scorer
+from adaptaug.training import hard
 
 if TYPE_CHECKING:
     from adaptaug.tensorboard import Board
 
 logger = logging.getLogger(__name__)
+
+_INPUTS: dict[Modality, str] = {"image": "images", "text": "ids", "tagging": "ids"}
+"""What a batch's inputs are called in errors."""
 
 
 class Augmenter:
@@ -48,6 +57,11 @@ class Augmenter:
         learning_rate: LearningRate = None,
         ops: Sequence[str | Op] | None = None,
         decisions: int | None = None,
+        vocabulary: Vocabulary | None = None,
+        lexicon: str | Lexicon | None = None,
+        train: tuple[Tensor, Tensor] | Examples | None = None,
+        classes: Sequence[str] = (),
+        metric: str = "accuracy",
         seed: int = 0,
         board: "Board | None" = None,
     ) -> None:
@@ -55,9 +69,11 @@ class Augmenter:
 
         Args:
             policy: a policy folder, a hub id, a loaded policy, or any controller.
-            model: maps float images (B, C, H, W) in [0, 1] to logits (B, K); on its device already.
+            model: maps float images (B, C, H, W) in [0, 1], or ids (B, L), to logits (B, K), or
+                (B, L, K) in tagging; on its device already.
             held_out: examples that are not trained on: images (N, C, H, W), uint8 or float in
-                [0, 1], and labels (N,) in 0..K-1; or a Dataset of such pairs.
+                [0, 1], and labels (N,) in 0..K-1; or a Dataset of such pairs; or ids (N, L),
+                padded on the right with 0, and labels (N,) or tags (N, L), -100 at padding.
             total_steps: batches in the whole run, that is calls.
             n_train: training examples in one pass.
             batch_size: examples in a batch; None takes the first batch's.
@@ -66,12 +82,19 @@ class Augmenter:
                 search's schedule: one-cycle over the run, with its peak after 30%.
             ops: the ops of a plain controller; a policy brings its own.
             decisions: decisions in the run; None takes the policy's rhythm, 8 for a controller.
+            vocabulary: the words of the ids; text and tagging need it.
+            lexicon: synonyms, or what `adaptaug.data.load_lexicon` reads; without them the ops
+                that need some stay off.
+            train: ids and tags of the whole training set, from which tagging ops take tokens and
+                mentions; only tagging needs it.
+            classes: names of the tags in BIO form, the position being the label; for tagging.
+            metric: what the policy was searched with: 'accuracy' or 'f1' on the held-out data.
             seed: seeds every draw.
             board: where magnitudes, images and held-out scores go at each decision.
 
         Raises:
             AdaptAugError: a policy that cannot be loaded, held-out data that do not fit the model,
-                a number below 1, or `ops` missing or too many.
+                a number below 1, or something missing or too many.
         """
         _check_counts(
             total_steps=total_steps, n_train=n_train, batch_size=batch_size, decisions=decisions
@@ -80,13 +103,20 @@ class Augmenter:
         validation = to_examples(held_out, "held_out")
         self.device = next(model.parameters(), validation.inputs).device
         validation = validation.to(self.device)
+        self._vocabulary_size = None if vocabulary is None else len(vocabulary)
+        _check_words(validation, vocabulary)
         self.num_classes = _count_classes(model, validation)
         check_labels(validation.targets, self.num_classes, "held_out")
+        if vocabulary is not None:
+            space = _bound(chosen.op_space, validation, vocabulary, lexicon, train, classes)
+            chosen = replace(chosen, op_space=space)
         self.op_space, self.total_steps = chosen.op_space, total_steps
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
-        observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed)
+        scorer = Scorer(metric, tuple(classes))
+        observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed, scorer)
         self._decider = Decider(chosen, observer, model, PeakFraction(learning_rate), total_steps)
         self._draws = torch.Generator(self.device).manual_seed(seed + 1)
+        self._modality = modality_of(validation)
         self._shape = tuple(validation.inputs.shape[1:])
         self._n_train, self._batch_size, self._board = n_train, batch_size, board
         self._step, self._warned = 0, False
@@ -96,27 +126,30 @@ class Augmenter:
         """The magnitude of every op as it is now, in [0, 1]; 0 before the first batch."""
         return dict(zip(self.op_space.names, self._decider.magnitudes, strict=True))
 
-    def __call__(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Augments the next batch; at a decision, picks the magnitudes first.
 
         Args:
-            images: (B, C, H, W), uint8 or float in [0, 1], on the model's device.
-            targets: classes (B,) or label distributions (B, K).
+            inputs: images (B, C, H, W), uint8 or float in [0, 1], or ids (B, L) padded on the
+                right with 0, of any length; on the model's device.
+            targets: classes (B,), for images also label distributions (B, K), in tagging tags
+                (B, L), -100 at padding.
 
         Returns:
-            float32 images in [0, 1], and the targets; distributions (B, K) where an op mixes.
+            float32 images in [0, 1], or int64 ids (B, L); and the targets: distributions (B, K)
+            where an op mixes, the tags of the new tokens in tagging.
 
         Raises:
-            AdaptAugError: another shape or device; in the first batch also pixels outside [0, 1]
-                and labels outside 0..K-1.
+            AdaptAugError: another shape or device; in the first batch also pixels outside [0, 1],
+                ids outside the vocabulary and labels outside 0..K-1.
         """
-        self._check(images, targets)
-        inputs = to_float(images).float()
+        self._check(inputs, targets)
+        inputs = to_float(inputs).float() if inputs.ndim == 4 else inputs.long()
         targets = targets if targets.is_floating_point() else targets.long()
-        self._decider.keep(inputs, _classes(targets), self._n_train)
+        self._decider.keep(inputs, hard(targets), self._n_train)
         deciding = self._decider.due(self._step)
         if deciding:
-            self._batch_size = self._batch_size or len(images)
+            self._batch_size = self._batch_size or len(inputs)
             passes = self.total_steps * self._batch_size / self._n_train
             self._decider.decide(self._step, passes)
         with torch.autocast(inputs.device.type, enabled=False):  # half precision blurs a warp
@@ -163,31 +196,54 @@ class Augmenter:
         self._draws.set_state(state["generator"].cpu())
         self._decider.load_state_dict(state["decider"])
 
-    def _check(self, images: Tensor, targets: Tensor) -> None:
-        """Looks at shapes and devices; at pixels and labels only once, since reading them waits."""
+    def _check(self, inputs: Tensor, targets: Tensor) -> None:
+        """Looks at shapes and devices; at values only once, since reading them waits."""
         place = f"batch {self._step}"
-        if images.device != self.device:
+        if inputs.device != self.device:
             raise AdaptAugError(
-                f"images must be on {self.device}, as the model when the Augmenter was made, "
-                f"got {images.device} in {place}"
+                f"{_INPUTS[self._modality]} must be on {self.device}, as the model when the "
+                f"Augmenter was made, got {inputs.device} in {place}"
             )
-        size = len(images) if images.ndim else 0
-        fitting = [(size,), (size, self.num_classes)]
-        if images.shape[1:] != self._shape or targets.shape not in fitting:
-            raise AdaptAugError(
-                f"a batch must be images (B, {', '.join(map(str, self._shape))}), as in held_out, "
-                f"and targets (B,) or (B, {self.num_classes}), "
-                f"got {tuple(images.shape)} and {tuple(targets.shape)} in {place}"
-            )
+        self._check_shapes(inputs, targets, place)
         if self._step == 0:
-            first = to_examples((images, _classes(targets)), place)
+            first = to_examples((inputs, hard(targets)), place)
             check_labels(first.targets, self.num_classes, place)
+            if self._vocabulary_size is not None:
+                check_tokens(first, place, self._vocabulary_size)
         elif self._step >= self.total_steps and not self._warned:
             self._warned = True
             logger.warning(
                 "the run has more than total_steps=%d batches; the last magnitudes stay",
                 self.total_steps,
             )
+
+    def _check_shapes(self, inputs: Tensor, targets: Tensor, place: str) -> None:
+        size = len(inputs) if inputs.ndim else 0
+        shape = self._shape if self._modality == "image" else tuple(inputs.shape[1:])
+        fitting: dict[Modality, list[tuple[int, ...]]] = {
+            "image": [(size,), (size, self.num_classes)],
+            "text": [(size,)],
+            "tagging": [tuple(inputs.shape)],
+        }
+        if (
+            inputs.ndim != len(self._shape) + 1
+            or inputs.shape[1:] != shape
+            or targets.shape not in fitting[self._modality]
+        ):
+            raise AdaptAugError(
+                f"a batch must be {self._expected()}, "
+                f"got {tuple(inputs.shape)} and {tuple(targets.shape)} in {place}"
+            )
+
+    def _expected(self) -> str:
+        """What a batch must be, in words."""
+        rules: dict[Modality, str] = {
+            "image": f"images (B, {', '.join(map(str, self._shape))}), as in held_out, "
+            f"and targets (B,) or (B, {self.num_classes})",
+            "text": "ids (B, L) and targets (B,)",
+            "tagging": "ids (B, L) and tags (B, L)",
+        }
+        return rules[self._modality]
 
     def _show(self, board: "Board", inputs: Tensor, augmented: Tensor) -> None:
         """Sends a decision to TensorBoard."""
@@ -196,7 +252,7 @@ class Augmenter:
         if scores is not None:
             curves = {"held_out_loss": [scores.loss], "held_out_accuracy": [scores.accuracy]}
             board.child_curves(curves, self._step)
-        if self._shape[0] in (1, 3):
+        if self._modality == "image" and self._shape[0] in (1, 3):
             board.image_grid(inputs, augmented, self._step)
 
 
@@ -211,13 +267,42 @@ def _count_classes(model: nn.Module, examples: Examples) -> int:
     """Number of classes K, from what the model makes of one example."""
     with torch.random.fork_rng([examples.inputs.device] if examples.inputs.is_cuda else []):
         logits = predict(model, examples.inputs[:1])
-    if logits.ndim != 2 or logits.shape[1] < 2:
+    dimensions, form = (3, "(B, L, K)") if modality_of(examples) == "tagging" else (2, "(B, K)")
+    if logits.ndim != dimensions or logits.shape[-1] < 2:
         raise AdaptAugError(
-            f"the model must return logits (B, K) for 2 classes or more, got {tuple(logits.shape)}"
+            f"the model must return logits {form} for 2 classes or more, got {tuple(logits.shape)}"
         )
-    return logits.shape[1]
+    return logits.shape[-1]
 
 
-def _classes(targets: Tensor) -> Tensor:
-    """Classes (B,) as they are, the likeliest of label distributions (B, K)."""
-    return targets if targets.ndim == 1 else targets.argmax(1)
+def _check_words(examples: Examples, vocabulary: Vocabulary | None) -> None:
+    """Makes sure that held-out sentences come with a vocabulary that fits them."""
+    if (vocabulary is None) != (modality_of(examples) == "image"):
+        raise AdaptAugError(
+            "vocabulary goes with sentences, given as ids (N, L), "
+            f"got {vocabulary and len(vocabulary)} words and {tuple(examples.inputs.shape)}"
+        )
+    if vocabulary is not None:
+        check_tokens(examples, "held_out", len(vocabulary))
+
+
+def _bound(
+    op_space: OpSpace,
+    held_out: Examples,
+    vocabulary: Vocabulary,
+    lexicon: str | Lexicon | None,
+    train: tuple[Tensor, Tensor] | Examples | None,
+    classes: Sequence[str],
+) -> OpSpace:
+    """The op space with what its token ops look up; the held-out examples give it nothing."""
+    modality = modality_of(held_out)
+    if modality == "tagging" and (train is None or not classes):
+        raise AdaptAugError(
+            "tagging needs train=(ids, tags), from which ops take tokens and mentions, and the "
+            f"names of the tags in classes, got {len(classes)} names"
+            f"{' and no train' if train is None else ''}"
+        )
+    none = Examples(held_out.inputs[:0], held_out.targets[:0])
+    examples = none if train is None else to_examples(train, "train").to(held_out.inputs.device)
+    synonyms = load_lexicon(lexicon) if isinstance(lexicon, str) else lexicon
+    return op_space.on(build_tables(vocabulary, synonyms, examples, classes, modality))

@@ -8,12 +8,11 @@ from typing import Any, Self
 
 import torch
 
-from adaptaug.data import load, split
-from adaptaug.observation import Observer, Situation
+from adaptaug.observation import Situation
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
+from adaptaug.start import start
 from adaptaug.task import Task
-from adaptaug.training import ChildRun
 
 
 @dataclass(frozen=True)
@@ -44,27 +43,15 @@ class CostTable:
 
 def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
     """Measures the table on this machine, for this task, on one thread. Takes about a second."""
-    source = load(task.dataset)
-    parts = split(source, task.n_train, task.n_validation, seed=0, rows=task.rows)
-    run = ChildRun(
-        task.but(steps=10**9, decision_interval=1),
-        parts.train,
-        parts.validation,
-        source.num_classes,
-        op_space,
-        seed=0,
-        device=device,
-    )
-    observer = Observer(op_space, run.train, run.validation, source.num_classes, seed=0)
+    run, observer = start(task.but(steps=10**9, decision_interval=1), 0, op_space, device)
     situation = Situation(0.5, task.passes, 1.0, None, 0.0)
     off = [0.0] * len(op_space)
     batches = 8
     with one_thread():
         step = _seconds(lambda: run.train_batches(batches, off), device) / batches
-        applies = op_space.for_channels(source.channels)
         stages: dict[str, float] = {}
         for index, stage in enumerate(op_space.stages):
-            if applies[index] and stage not in stages:
+            if observer.applies[index] and stage not in stages:
                 # Every op of a fused stage, since that is how a policy uses it.
                 on = [0.5 * (other == stage) for other in op_space.stages]
                 taken = _seconds(partial(run.train_batches, batches, on), device) / batches

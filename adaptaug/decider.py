@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from adaptaug.artefact import Policy, load_policy
+from adaptaug.batches import joined
 from adaptaug.controllers import Controller, Learned
 from adaptaug.cost import CostTable
 from adaptaug.data import Examples
@@ -79,9 +80,7 @@ class Decider:
         self._pilot, self._observer, self._model = pilot, observer, model
         self._rate, self._steps = rate, steps
         self._boundaries = pilot.boundaries(steps)
-        inputs = observer.validation.inputs
-        self._device = inputs.device
-        self._applies = pilot.op_space.for_channels(inputs.shape[1])
+        self._device = observer.validation.inputs.device
         self._spent = 0.0
         self._losses: Tensor | float = 0.0  # sums over the interval
         self._hits: Tensor | float = 0.0
@@ -101,17 +100,17 @@ class Decider:
         """Keeps the first training examples, as bytes, for the observations.
 
         Args:
-            inputs: clean images (B, C, H, W), float in [0, 1].
-            classes: int64 (B,).
+            inputs: clean images (B, C, H, W), float in [0, 1], or ids, int64 (B, L).
+            classes: int64 (B,), or tags (B, L).
             most: no more than these, nor than PROBE_SIZE.
         """
         kept = self._observer.train
         missing = min(most, PROBE_SIZE) - len(kept)
         if self._pilot.controller.observes and missing > 0:
-            pixels = (inputs[:missing] * 255).round().to(torch.uint8)
-            self._observer.train = Examples(
-                torch.cat([kept.inputs, pixels]), torch.cat([kept.targets, classes[:missing]])
-            )
+            first = inputs[:missing]
+            if first.is_floating_point():
+                first = (first * 255).round().to(torch.uint8)
+            self._observer.train = joined(kept, Examples(first, classes[:missing]))
 
     def record(self, loss: Tensor | float, accuracy: Tensor | float) -> None:
         """Adds up how a step went, without reading tensors."""
@@ -127,9 +126,10 @@ class Decider:
             passes: passes over the training data in the whole run.
         """
         pilot, progress = self._pilot, step / self._steps
+        applies = self._observer.applies
         observation = self._observe(progress, passes) if pilot.controller.observes else None
         chosen = pilot.controller.decide(progress, observation)
-        self.magnitudes = [float(m) * a for m, a in zip(chosen, self._applies, strict=True)]
+        self.magnitudes = [float(m) * a for m, a in zip(chosen, applies, strict=True)]
         self._observer.remember(self.magnitudes)
         batches = next(end for end in self._boundaries if end > step) - step
         self._spent += pilot.costs.interval(pilot.op_space, self.magnitudes, batches)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from adaptaug.cost import CostTable
-from adaptaug.data import load, split
-from adaptaug.observation import Observation, Observer, Situation
+from adaptaug.observation import Observation, Situation
 from adaptaug.ops import OpSpace
+from adaptaug.start import start
 from adaptaug.task import Task
-from adaptaug.training import ChildRun, Metrics, evaluate
+from adaptaug.training import Metrics, evaluate
 
 
 class Episode:
@@ -24,17 +24,9 @@ class Episode:
         Raises:
             AdaptAugError: data set, child or op space do not fit the task.
         """
-        source = load(task.dataset)
-        parts = split(source, task.n_train, task.n_validation, seed, rows=task.rows)
         self.task = task
-        self.run = ChildRun(
-            task, parts.train, parts.validation, source.num_classes, op_space, seed, device
-        )
-        self.observer = Observer(
-            op_space, self.run.train, self.run.validation, source.num_classes, seed
-        )
+        self.run, self.observer = start(task, seed, op_space, device)
         self.batches: Metrics | None = None
-        self._applies = op_space.for_channels(source.channels)
         self._costs = costs
         self._spent = 0.0
         self._boundaries = task.boundaries()
@@ -64,9 +56,9 @@ class Episode:
             magnitudes: one per op, in [0, 1].
 
         Returns:
-            The magnitudes that were used: those of ops that make no sense for the images are 0.
+            The magnitudes that were used: those of ops that make no sense for the data are 0.
         """
-        used = [m * applies for m, applies in zip(magnitudes, self._applies, strict=True)]
+        used = [m * applies for m, applies in zip(magnitudes, self.observer.applies, strict=True)]
         batches = next(b for b in self._boundaries if b > self.run.step) - self.run.step
         self.observer.remember(used)
         self.batches = self.run.train_batches(batches, used)

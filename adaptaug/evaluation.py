@@ -9,17 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from sklearn.metrics import f1_score
 from tqdm import tqdm
 
+from adaptaug.batches import predict
 from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
-from adaptaug.data import Source, load, preload, split
+from adaptaug.data import Source, load, preload
 from adaptaug.episode import Episode
 from adaptaug.ops import Op, OpSpace
 from adaptaug.randomness import one_thread
+from adaptaug.scores import f1
+from adaptaug.start import draw_split
 from adaptaug.task import Task
-from adaptaug.training import evaluate, predict
+from adaptaug.training import measure
 
 Record = dict[str, Any]
 """One child training under one arm, as plain data."""
@@ -59,10 +61,11 @@ def train_child(job: Job) -> Record:
     """Trains one child to the end of its run.
 
     Returns:
-        A record: arm, seed, dataset, child, n_train, steps; validation accuracy and loss; with
-        `test` also accuracy, f1 (macro) and loss on the final test split; seconds (processor time
-        of the training, augmentation, probing and controller included); the magnitudes of every
-        decision. A child that diverged has the accuracy of chance and `diverged` set.
+        A record: arm, seed, dataset, child, n_train, steps; validation accuracy, loss and score
+        (the task's metric); with `test` also accuracy, f1 (macro, of entities in tagging) and loss
+        on the final test split; seconds (processor time of the training, augmentation, probing and
+        controller included); the magnitudes of every decision. A child that diverged has the
+        accuracy of chance and `diverged` set.
     """
     task, controller = job.task, job.arm.controller
     op_space = OpSpace(job.arm.ops)
@@ -77,9 +80,11 @@ def train_child(job: Job) -> Record:
             magnitudes.append(episode.advance(chosen))
             episode.check_early_stopping()
         seconds = _clock(job.device) - started
-        validated = evaluate(episode.run.model, episode.run.validation)
+        run = episode.run
+        logits, targets = predict(run.model, run.validation.inputs), run.validation.targets
+        validated = measure(logits, targets)
         # The last update may have broken a child whose last loss was finite still.
-        diverged = episode.run.diverged or not math.isfinite(validated.loss)
+        diverged = run.diverged or not math.isfinite(validated.loss)
         record: Record = {
             "arm": job.arm.name,
             "seed": job.seed,
@@ -87,11 +92,12 @@ def train_child(job: Job) -> Record:
             "child": task.child,
             "n_train": task.n_train,
             "steps": task.steps,
-            "num_classes": episode.run.num_classes,
+            "num_classes": run.num_classes,
             "seconds": seconds,
             "cost": episode.cost,
             "validation_accuracy": validated.accuracy,
             "validation_loss": validated.loss,
+            "validation_score": episode.observer.scorer(logits.argmax(-1), targets),
             "diverged": diverged,
             "ops": list(op_space.names),
             "magnitudes": magnitudes,
@@ -185,18 +191,15 @@ def _prepare_worker(sources: Sequence[Source]) -> None:
 
 
 def _test_metrics(episode: Episode, job: Job, diverged: bool) -> Record:
-    source, task = load(job.task.dataset), job.task
+    source = load(job.task.dataset)
     if diverged:
         chance = 1 / source.num_classes
         return {"accuracy": chance, "f1": 0.0, "loss": math.log(source.num_classes)}
-    parts = split(
-        source, task.n_train, task.n_validation, job.seed, rows=task.rows, n_test=task.n_test
-    )
-    test = parts.test.to(job.device)
-    metrics = evaluate(episode.run.model, test)
-    predicted = predict(episode.run.model, test.inputs).argmax(1)
-    f1 = f1_score(test.targets.cpu(), predicted.cpu(), average="macro", zero_division=0)
-    return {"accuracy": metrics.accuracy, "f1": float(f1), "loss": metrics.loss}
+    test = draw_split(job.task, job.seed).test.to(job.device)
+    logits = predict(episode.run.model, test.inputs)
+    metrics = measure(logits, test.targets)
+    score = f1(logits.argmax(-1), test.targets, source.classes)
+    return {"accuracy": metrics.accuracy, "f1": score, "loss": metrics.loss}
 
 
 def _clock(device: str) -> float:

@@ -15,9 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from adaptaug.data import Examples
+from adaptaug.batches import flat, modality_of, predict, to_float
+from adaptaug.data import IGNORED, Examples
 from adaptaug.ops import OpSpace
-from adaptaug.training import Metrics, evaluate, predict, to_float
+from adaptaug.scores import Scorer
+from adaptaug.training import Metrics, evaluate, hard
 
 OBSERVATION_VERSION = 1
 """Changes whenever a feature does; a policy reads only the version that it was searched on."""
@@ -55,7 +57,7 @@ OP_FEATURES = (
     "probe_loss_change",  # since the last decision; the whole of it after the first probe
     "magnitude",  # last decision's
     "mean_magnitude",  # over the run so far
-    "applies",  # 1 if the op makes sense for these images, else 0
+    "applies",  # 1 if the op makes sense for these data, else 0
 )
 
 
@@ -108,6 +110,8 @@ class Observer:
     """Classes of the data set."""
     seed: int
     """Seeds the draws of the probes."""
+    scorer: Scorer = field(default_factory=Scorer)
+    """What stands for the accuracy on clean examples; probes and batches keep the accuracy."""
     validated: Metrics | None = field(default=None, init=False)
     """Loss and accuracy on `validation` at the last observation."""
     _last: dict[str, float] = field(default_factory=dict, init=False)
@@ -117,9 +121,7 @@ class Observer:
     def __post_init__(self) -> None:
         """Cuts the probe batches and lays out their labels, once."""
         self.train = Examples(self.train.inputs[:PROBE_SIZE], self.train.targets[:PROBE_SIZE])
-        self._applies = np.array(
-            self.op_space.for_channels(self.validation.inputs.shape[1]), dtype=np.float32
-        )
+        self.applies = applicable(self.op_space, self.validation)
         self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
         self._probe_targets = self.validation.targets[:PROBE_SIZE]
 
@@ -129,8 +131,8 @@ class Observer:
         The model is left in the mode and the random state that it was in.
         """
         scale = math.log(self.num_classes)
-        train = evaluate(model, self.train)
-        self.validated = validation = evaluate(model, self.validation)
+        train = evaluate(model, self.train, self.scorer)
+        self.validated = validation = evaluate(model, self.validation, self.scorer)
         batches = situation.batches or train
         features = {
             "progress": situation.progress,
@@ -187,15 +189,14 @@ class Observer:
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         with np.errstate(invalid="ignore"):  # a diverged child's losses
             change = probe[:, 0] - last[:, 0]
-        return np.column_stack([probe, change, chosen[-1], chosen.mean(0), self._applies])
+        return np.column_stack([probe, change, chosen[-1], chosen.mean(0), self.applies])
 
     @torch.no_grad()
     def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
         """Change in loss and accuracy (n_ops, 2) that each op alone causes on the probe batch."""
         n_ops = len(self.op_space)
-        count = len(self._probe_targets)
         generator = torch.Generator(self._probe_inputs.device).manual_seed(self.seed)
-        tried = [index for index in range(n_ops) if self._applies[index]]
+        tried = [index for index in range(n_ops) if self.applies[index]]
         batches, labels = [self._probe_inputs], [self._probe_targets]
         for index in tried:
             magnitudes = [PROBE_MAGNITUDE * (index == other) for other in range(n_ops)]
@@ -203,11 +204,12 @@ class Observer:
                 self._probe_inputs, self._probe_targets, magnitudes, generator, self.num_classes
             )
             batches.append(inputs)
-            labels.append(targets if targets.ndim == 1 else targets.argmax(1))
-        logits = predict(model, torch.cat(batches))
-        targets = torch.cat(labels)
-        loss = functional.cross_entropy(logits, targets, reduction="none").view(-1, count).mean(1)
-        hits = (logits.argmax(1) == targets).float().view(-1, count).mean(1)
+            labels.append(hard(targets))
+        logits, targets = flat(predict(model, torch.cat(batches)), torch.cat(labels))
+        known = (targets != IGNORED).view(len(batches), -1).sum(1)
+        loss = functional.cross_entropy(logits, targets, reduction="none")
+        loss = loss.view(len(batches), -1).sum(1) / known
+        hits = (logits.argmax(1) == targets).view(len(batches), -1).sum(1) / known
         result = np.zeros((n_ops, 2))
         result[tried, 0] = ((loss[1:] - loss[0]) / scale).cpu().numpy()
         result[tried, 1] = (hits[1:] - hits[0]).cpu().numpy()
@@ -215,6 +217,14 @@ class Observer:
 
     def _above_chance(self, accuracy: float) -> float:
         return (accuracy - 1 / self.num_classes) / (1 - 1 / self.num_classes)
+
+
+def applicable(op_space: OpSpace, examples: Examples) -> tuple[bool, ...]:
+    """Which ops of a space make sense for such examples, with the tables that it is bound to."""
+    modality, tables = modality_of(examples), op_space.tables
+    channels = examples.inputs.shape[1] if modality == "image" else 3
+    lexicon = tables is not None and tables.synonyms is not None
+    return op_space.applies(modality, channels, lexicon=lexicon)
 
 
 def _clip(features: np.ndarray) -> np.ndarray:

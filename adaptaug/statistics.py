@@ -46,13 +46,16 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def paired_difference(records: Sequence[Record], arm: str, reference: str) -> dict[str, Any]:
-    """Accuracy of `arm` minus that of `reference`, paired by the seeds that both have.
+def paired_difference(
+    records: Sequence[Record], arm: str, reference: str, score: str = "accuracy"
+) -> dict[str, Any]:
+    """A score of `arm` minus that of `reference`, paired by the seeds that both have.
 
     Args:
         records: evaluation records of one task.
         arm: name of the arm that is judged.
         reference: name of the arm that it is compared with.
+        score: "accuracy" or "f1".
 
     Returns:
         `mean` and `ci95` (a list of two) in [-1, 1], `n` pairs, and `p`, two-sided, of Wilcoxon's
@@ -65,7 +68,7 @@ def paired_difference(records: Sequence[Record], arm: str, reference: str) -> di
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
         raise AdaptAugError(f"arms {arm!r} and {reference!r} have no seed in common to pair by")
-    differences = np.array([ours[s]["accuracy"] - theirs[s]["accuracy"] for s in seeds])
+    differences = np.array([ours[s][score] - theirs[s][score] for s in seeds])
     # Equal steps of accuracy must rank as ties, not by the last bit of a subtraction.
     differences = differences.round(12)
     p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
@@ -96,9 +99,9 @@ def summarise(records: Sequence[Record], learned: str = "learned") -> dict[str, 
     Returns:
         `arms`: for each arm, in order of appearance, `accuracy` and `f1` (`mean`, `ci95`, `n`) and,
         where it shares a seed with the arm "none", `relative_cost` (its seconds over those of
-        "none", mean over seeds) and `minus_none` (its paired difference to "none").
-        `learned_minus`: for each other arm that shares a seed with `learned`, the learned arm's
-        paired difference to it; empty without a learned arm.
+        "none", mean over seeds), `minus_none` and `f1_minus_none` (its paired differences to
+        "none"). `learned_minus` and `f1_learned_minus`: for each other arm that shares a seed with
+        `learned`, the learned arm's paired difference to it; empty without a learned arm.
 
     Raises:
         AdaptAugError: no records, an arm has two records of a seed, or a score is not finite.
@@ -118,9 +121,13 @@ def summarise(records: Sequence[Record], learned: str = "learned") -> dict[str, 
             ratios = [by_seed[s]["seconds"] / plain[s]["seconds"] for s in sorted(shared)]
             arms[arm]["relative_cost"] = float(np.mean(ratios))
             arms[arm]["minus_none"] = paired_difference(records, arm, "none")
+            arms[arm]["f1_minus_none"] = paired_difference(records, arm, "none", "f1")
     rivals = [a for a in runs if a != learned and runs[a].keys() & runs.get(learned, {}).keys()]
-    learned_minus = {arm: paired_difference(records, learned, arm) for arm in rivals}
-    return {"arms": arms, "learned_minus": learned_minus}
+    return {
+        "arms": arms,
+        "learned_minus": {arm: paired_difference(records, learned, arm) for arm in rivals},
+        "f1_learned_minus": {arm: paired_difference(records, learned, arm, "f1") for arm in rivals},
+    }
 
 
 def _by_seed(records: Sequence[Record], arm: str) -> dict[int, Record]:

@@ -16,7 +16,7 @@ class Task:
     """One child training, fully described but for its seed."""
 
     dataset: str = "digits"
-    """'digits', a hub id, or a local folder that `datasets.load_dataset` reads."""
+    """'digits', another that is built in, a hub id, or a folder for `datasets.load_dataset`."""
     n_train: int = 100
     """Training examples, drawn by the seed."""
     steps: int = 400
@@ -31,6 +31,14 @@ class Task:
     """Width of the child; 32 is study 4's CNN."""
     peak_learning_rate: float = 1e-2
     """Adam's learning rate at the top of the schedule."""
+    max_tokens: int | None = None
+    """Tokens kept of every sentence; None keeps what the data set was loaded with."""
+    lexicon: str | None = None
+    """Synonyms, as `adaptaug.data.lexicon` loads them; None leaves out the ops that need some."""
+    vectors: str | None = None
+    """A file of word vectors that the embedding starts from, in GloVe's text form."""
+    metric: str = "accuracy"
+    """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
     schedule: str = "one_cycle"
     """Learning-rate schedule: 'one_cycle', 'cosine' or 'constant'."""
     decisions: int = 8
@@ -54,11 +62,9 @@ class Task:
                 f"decision_interval must lie between 1 and the run's {self.steps} steps",
                 self.decision_interval,
             )
-        _require(
-            self.patience is None or self.patience >= 1,
-            "patience must be at least 1",
-            self.patience,
-        )
+        for name in ("patience", "max_tokens"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} must be at least 1", value)
         _require(
             math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
             "peak_learning_rate must be a positive number",

@@ -2,23 +2,38 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from adaptaug.batches import (
+    Batch,
+    channels_last,
+    flat,
+    in_batches,
+    modality_of,
+    predict,
+    to_float,
+)
 from adaptaug.children import ChildShape, build_child
 from adaptaug.data import Examples
+from adaptaug.data.vectors import load_vectors
+from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream
+from adaptaug.scores import Scorer, accuracy
 from adaptaug.task import Task
+from adaptaug.used_rows import UsedRows
 
 AUGMENT_CHUNK = 1 << 21
-"""Most input values (images x channels x height x width) that are augmented in one call."""
+"""Most input values (pixels of all channels, or ids) that are augmented in one call."""
 
 
 def _one_cycle(progress: float, warm_up: float = 0.3, start: float = 0.04) -> float:
@@ -38,45 +53,52 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Metrics:
-    """Mean loss (nats) and accuracy in [0, 1] over some examples."""
+    """Mean loss (nats) and accuracy in [0, 1] over some examples, or over their tokens."""
 
     loss: float
     accuracy: float
+    """Or the score that was asked for in its place."""
 
 
-@torch.no_grad()
-def predict(model: nn.Module, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
-    """Logits (N, num_classes) of uint8 inputs (N, C, H, W) or float ones in [0, 1].
+def evaluate(model: nn.Module, examples: Examples, scorer: Scorer | None = None) -> Metrics:
+    """Mean cross-entropy and accuracy of the model on clean examples; see `measure`."""
+    return measure(predict(model, examples.inputs), examples.targets, scorer)
 
-    The model is put in evaluation mode; it and each of its modules are left in the mode that they
-    were in.
+
+def measure(logits: torch.Tensor, targets: torch.Tensor, scorer: Scorer | None = None) -> Metrics:
+    """Mean cross-entropy and accuracy of predictions.
+
+    Args:
+        logits: (N, K), or (N, L, K) of a tagger.
+        targets: int64 (N,), or (N, L).
+        scorer: the score to give in place of the accuracy.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        parts = inputs.split(batch_size)
-        return torch.cat([model(channels_last(to_float(part))) for part in parts])
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    loss = functional.cross_entropy(*flat(logits, targets))
+    return Metrics(float(loss), (scorer or Scorer())(logits.argmax(-1), targets))
 
 
-def evaluate(model: nn.Module, examples: Examples) -> Metrics:
-    """Mean cross-entropy and accuracy of the model on clean examples."""
-    logits = predict(model, examples.inputs)
-    loss = functional.cross_entropy(logits, examples.targets)
-    hits = (logits.argmax(1) == examples.targets).float().mean()
-    return Metrics(float(loss), float(hits))
+def child_shape(
+    task: Task, examples: Examples, num_classes: int, vocabulary: Vocabulary | None
+) -> ChildShape:
+    """What the task's child must fit.
+
+    Raises:
+        AdaptAugError: the task's word vectors cannot be read, or hold no word of the vocabulary.
+    """
+    if vocabulary is None:
+        channels, height, width = examples.inputs.shape[1:]
+        return ChildShape("image", num_classes, task.width, channels, (height, width))
+    vectors = None if task.vectors is None else _vectors(task.vectors, vocabulary)
+    return ChildShape(
+        modality_of(examples), num_classes, task.width,
+        vocabulary_size=len(vocabulary), vectors=vectors,
+    )  # fmt: skip
 
 
-def to_float(images: torch.Tensor) -> torch.Tensor:
-    """uint8 images (B, C, H, W) as floats in [0, 1]; float images as they are."""
-    return images.float().div_(255) if images.dtype == torch.uint8 else images
-
-
-def channels_last(images: torch.Tensor) -> torch.Tensor:
-    """The layout in which a CPU trains a small CNN half as fast again."""
-    return images.contiguous(memory_format=torch.channels_last)
+@cache
+def _vectors(path: str, vocabulary: Vocabulary) -> torch.Tensor:
+    """Word vectors (V, D), read once per process."""
+    return load_vectors(path, vocabulary)[0]
 
 
 class ChildRun:
@@ -94,6 +116,7 @@ class ChildRun:
         op_space: OpSpace,
         seed: int,
         device: str = "cpu",
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         """Builds the child, on `device`, ready for its first batch.
 
@@ -105,9 +128,10 @@ class ChildRun:
             op_space: ops that `train_batches` takes magnitudes for.
             seed: any non-negative integer.
             device: where child and data live.
+            vocabulary: the words of the ids; None for images.
 
         Raises:
-            AdaptAugError: the child or the schedule is unknown, or the images do not fit the child.
+            AdaptAugError: the child or the schedule is unknown, or the data do not fit the child.
         """
         self.task = task
         self.train = train.to(device)
@@ -125,14 +149,15 @@ class ChildRun:
         self._stream = RandomStream(seed, torch.device(device))
         self._order = torch.Generator(device).manual_seed(seed)
         self._draws = torch.Generator(device).manual_seed(seed + 1)
-        channels, *size = train.inputs.shape[1:]
-        shape = ChildShape(channels, (size[0], size[1]), num_classes, task.width)
+        shape = child_shape(task, train, num_classes, vocabulary)
         with self._stream.active():
             self.model = build_child(task.child, shape).to(device)
         self.model.to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.Adam(
             self.model.parameters(), lr=task.peak_learning_rate, fused=True
         )
+        tables = [part for part in self.model.modules() if isinstance(part, nn.Embedding)]
+        self._rows = UsedRows(tables[0], self._optimizer) if len(tables) == 1 else None
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
         self._best: tuple[float, dict[str, Any]] | None = None
         self._waited = 0
@@ -176,16 +201,15 @@ class ChildRun:
                     self._draws,
                     self.num_classes,
                 )
-                inputs = channels_last(inputs)
-                for batch, wanted in zip(inputs.split(size), targets.split(size), strict=True):
-                    loss, output = self._train_batch(batch, wanted)
-                    losses.append(loss)
-                    logits.append(output)
-                labels.append(targets if targets.ndim == 1 else targets.argmax(1))
+                with self._only_rows_of(inputs) as renumbered:
+                    for batch in in_batches(channels_last(renumbered), targets, size):
+                        loss, output, wanted = self._train_batch(batch)
+                        losses.append(loss)
+                        logits.append(output)
+                        labels.append(wanted)
         mean = float(torch.stack(losses).mean())
         self.diverged = not math.isfinite(mean)
-        hits = torch.cat(logits).argmax(1) == torch.cat(labels)
-        return Metrics(mean, float(hits.float().mean()))
+        return Metrics(mean, accuracy(torch.cat(logits).argmax(1), hard(torch.cat(labels))))
 
     def check_early_stopping(self, validation: Metrics) -> None:
         """Stops the run, best weights restored, after `patience` calls without a better loss."""
@@ -200,18 +224,27 @@ class ChildRun:
             self.stopped = True
             self.model.load_state_dict(self._best[1])
 
-    def _train_batch(
-        self, batch: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    @contextmanager
+    def _only_rows_of(self, inputs: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The inputs as the child takes them within the block; see `UsedRows`."""
+        if self._rows is None:
+            yield inputs
+        else:
+            with self._rows.only(inputs) as renumbered:
+                yield renumbered
+
+    def _train_batch(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One step; returns the loss, the logits (B, K) or (B L, K), and their labels."""
         for group in self._optimizer.param_groups:
             group["lr"] = self.task.peak_learning_rate * self._schedule(self.progress)
-        logits = self.model(batch)
+        inputs, targets = batch
+        logits, labels = flat(self.model(inputs), targets)
         loss = functional.cross_entropy(logits, labels)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         self.step += 1
-        return loss.detach(), logits.detach()
+        return loss.detach(), logits.detach(), labels
 
     def _next_indices(self, count: int) -> torch.Tensor:
         """The next `count` training rows of an endless sequence of shuffled passes."""
@@ -226,3 +259,9 @@ class ChildRun:
         queue = torch.cat(parts)
         self._queue = queue[count:]
         return queue[:count]
+
+
+def hard(targets: torch.Tensor) -> torch.Tensor:
+    """Classes as they are, the likeliest of label distributions (B, K)."""
+    soft = targets.is_floating_point() and targets.ndim == 2
+    return targets.argmax(1) if soft else targets

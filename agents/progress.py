@@ -12,11 +12,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 from tqdm import tqdm
 
+from adaptaug.batches import to_float
 from adaptaug.data import load
 from adaptaug.ops import OpSpace
 from adaptaug.task import TaskRange
 from adaptaug.tensorboard import Board
-from adaptaug.training import to_float
 from agents.checkpoint import CHECKPOINT, save_checkpoint
 from agents.config import SearchConfig
 
@@ -109,7 +109,7 @@ class Progress(BaseCallback):
         magnitudes = np.array([[info["magnitudes"] for info in step] for step in self._infos])
         self._board.magnitudes(self._config.ops, magnitudes.mean((0, 1)).tolist(), updates)
         self._show_child()
-        if updates % IMAGES_EVERY == 1:
+        if updates % IMAGES_EVERY == 1 and self._images.ndim == 4:
             self._show_images(magnitudes.mean((0, 1)).tolist(), updates)
         recent = self.history[-10:]
         self._bar.set_postfix_str(

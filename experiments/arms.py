@@ -1,33 +1,42 @@
 """The arms of every comparison: a name, the ops it acts on and a controller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from torchvision.transforms import v2
 
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Controller, Learned, Ramp, Random
+from adaptaug.data import load
 from adaptaug.evaluation import Arm
-from adaptaug.ops import wrap
+from adaptaug.modality import Modality
+from adaptaug.ops import Op, OpSpace, wrap
+from adaptaug.task import Task
+from experiments.defaults import DEFAULTS
 
-HAND_SET: Mapping[str, float] = {
-    "rotate": 0.35,
-    "translate": 0.35,
-    "zoom": 0.35,
-    "shear": 0.35,
-    "noise": 0.35,
-    "erasing": 0.35,
+USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
+    "image": lambda: {
+        "crop and flip": ("crop", "hflip"),
+        "RandAugment": (wrap(v2.RandAugment()),),
+        "TrivialAugment": (wrap(v2.TrivialAugmentWide()),),
+    },
+    "text": lambda: {"EDA": ("eda",)},
+    "tagging": dict,
 }
-"""A moderate constant that a person would set: geometry, noise and erasing, labels preserved."""
+"""The usual defaults by modality: names of arms and their ops, all at magnitude 1."""
+
+PLAIN = ("none", "crop and flip", "EDA")
+"""The fewest arms to compare with."""
 
 
-def fixed_arms(ops: Sequence[str], constant: Mapping[str, float] = HAND_SET) -> list[Arm]:
+def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
     """Arms that need no search: none, hand-set rules and the usual defaults.
 
     Args:
         ops: op space of the policy that they are compared with.
-        constant: magnitudes of the hand-set constant, which the ramp passes at half of the run.
+        task: what is trained: only what makes sense for its data is compared.
     """
-    names = tuple(ops)
+    names, modality = tuple(ops), load(task.dataset).modality
+    constant = DEFAULTS[modality].hand_set
     magnitudes = [constant.get(name, 0.0) for name in names]
     rules: dict[str, Controller] = {
         "none": Constant([0.0] * len(names)),
@@ -37,9 +46,17 @@ def fixed_arms(ops: Sequence[str], constant: Mapping[str, float] = HAND_SET) -> 
     }
     return [
         *(Arm(name, names, controller) for name, controller in rules.items()),
-        Arm("crop and flip", ("crop", "hflip"), Constant([1.0, 1.0])),
-        Arm("RandAugment", (wrap(v2.RandAugment()),), Constant([1.0])),
-        Arm("TrivialAugment", (wrap(v2.TrivialAugmentWide()),), Constant([1.0])),
+        *usual_arms(task),
+    ]
+
+
+def usual_arms(task: Task) -> list[Arm]:
+    """The usual defaults for the task's data; EDA only with a lexicon."""
+    modality = load(task.dataset).modality
+    return [
+        Arm(name, ops, Constant([1.0] * len(ops)))
+        for name, ops in USUAL[modality]().items()
+        if all(OpSpace(ops).applies(modality, lexicon=task.lexicon is not None))
     ]
 
 

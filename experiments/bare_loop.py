@@ -8,12 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from adaptaug.children import ChildShape, build_child
+from adaptaug.batches import channels_last, predict, to_float
+from adaptaug.children import build_child
 from adaptaug.data import Examples, load, split
 from adaptaug.observation import PROBE_MAGNITUDE, PROBE_SIZE
 from adaptaug.ops import OpSpace
 from adaptaug.task import Task
-from adaptaug.training import SCHEDULES, Metrics, channels_last, evaluate, predict, to_float
+from adaptaug.training import SCHEDULES, Metrics, child_shape, evaluate
 
 
 def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[float]) -> Metrics:
@@ -35,15 +36,13 @@ def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[fl
     parts = split(source, task.n_train, task.n_validation, seed, rows=task.rows)
     train, validation, classes = parts.train, parts.validation, source.num_classes
     some = Examples(train.inputs[:PROBE_SIZE], train.targets[:PROBE_SIZE])
-    height, width = source.size
     schedule = SCHEDULES[task.schedule]
     order, draws = (torch.Generator().manual_seed(seed + i) for i in range(2))
     passes = range(math.ceil(task.passes))
     rows = torch.cat([torch.randperm(len(train), generator=order) for _ in passes])
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        shape = ChildShape(source.channels, (height, width), classes, task.width)
-        model = build_child(task.child, shape)
+        model = build_child(task.child, child_shape(task, train, classes, None))
         model.to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), task.peak_learning_rate, fused=True)
         for start, end in pairwise([0, *task.boundaries()]):

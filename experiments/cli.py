@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import tyro
 
-from adaptaug.children import ChildShape, build_child
-from adaptaug.data import load, split
+from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.randomness import RandomStream
+from adaptaug.ops import OpSpace
+from adaptaug.scores import f1
+from adaptaug.start import start
 from adaptaug.task import Task
-from adaptaug.training import SCHEDULES
+from experiments.defaults import DEFAULTS
 
 RUNS = Path("runs")
 """Where run folders are made."""
@@ -35,14 +36,23 @@ Options = TypeVar("Options")
 class ChildOptions:
     """How children are trained."""
 
-    child: str = "cnn"
-    """Child model."""
-    width: int = 16
-    """Width of the child; 32 is the full small CNN."""
+    child: str | None = None
+    """Child model; by default 'cnn', 'bilstm' or 'tagger', as the data ask."""
+    width: int | None = None
+    """Width of the child, by default 16 for a CNN, where 32 is the full one, and 64 for LSTMs."""
     batch_size: int = 32
     """Examples in a batch."""
-    peak_learning_rate: float = 1e-2
-    """Adam's learning rate at the top of the one-cycle schedule."""
+    peak_learning_rate: float | None = None
+    """Adam's learning rate at the top of the one-cycle schedule; by default the data's kind's."""
+    max_tokens: int | None = None
+    """Tokens kept of every sentence; by default 256."""
+    lexicon: str | None = None
+    """Synonyms for sentences: a file, 'wordnet', or 'opinions' and 'mentions' for those tasks;
+    without, the ops that need some are left out."""
+    vectors: str | None = None
+    """A file of word vectors that the embedding starts from, in GloVe's text form."""
+    metric: str = "accuracy"
+    """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
     n_validation: int = 500
     """Reward-validation examples: labels that the policy looks at during a run."""
     n_test: int | None = None
@@ -66,15 +76,25 @@ class ChildOptions:
         check_device(self.device)
 
     def task(self, dataset: str, n_train: int, steps: int) -> Task:
-        """The task of these options."""
+        """The task of these options; what is not set is what suits the data set.
+
+        Raises:
+            AdaptAugError: the data set cannot be loaded, or a number is out of its range.
+        """
+        usual = DEFAULTS[load(dataset).modality]
+        rate = self.peak_learning_rate
         return Task(
             dataset=dataset,
             n_train=n_train,
             steps=steps,
-            child=self.child,
-            width=self.width,
+            child=usual.child if self.child is None else self.child,
+            width=usual.width if self.width is None else self.width,
             batch_size=self.batch_size,
-            peak_learning_rate=self.peak_learning_rate,
+            peak_learning_rate=usual.peak_learning_rate if rate is None else rate,
+            max_tokens=self.max_tokens,
+            lexicon=self.lexicon,
+            vectors=self.vectors,
+            metric=self.metric,
             n_validation=self.n_validation,
             n_test=self.n_test,
             decision_interval=self.decision_interval,
@@ -86,15 +106,19 @@ def check_task(task: Task) -> None:
     """Finds what is wrong with data, split or child before anything is written or trained.
 
     Raises:
-        AdaptAugError: the task cannot be trained.
+        AdaptAugError: the task cannot be trained, or its F1 not be computed.
     """
-    if task.schedule not in SCHEDULES:
-        raise AdaptAugError(f"schedule must be one of {sorted(SCHEDULES)}, got {task.schedule!r}")
     source = load(task.dataset)
-    split(source, task.n_train, task.n_validation, 0, rows=task.rows, n_test=task.n_test)
-    shape = ChildShape(source.channels, source.size, source.num_classes, task.width)
-    with RandomStream(0).active():
-        build_child(task.child, shape)
+    start(task, 0, OpSpace(DEFAULTS[source.modality].ops))
+    some = source.test.targets[:2]
+    f1(some, some, source.classes)
+
+
+def described(task: Task) -> dict[str, Any]:
+    """What a summary tells of a task."""
+    names = ("dataset", "child", "n_train", "steps")
+    row = {name: getattr(task, name) for name in names}
+    return row | {"modality": load(task.dataset).modality}
 
 
 def check_counts(lowest: int, **counts: int) -> None:

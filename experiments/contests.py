@@ -6,13 +6,14 @@ import gymnasium
 import numpy as np
 import torch
 
+from adaptaug.batches import to_float
 from adaptaug.controllers import Learned
 from adaptaug.data import Examples
 from adaptaug.observation import Observer, Situation
 from adaptaug.ops import IMAGE_OPS, OpSpace
 from adaptaug.policy import PolicyNetwork, to_actions, to_magnitudes
 from adaptaug.task import Task
-from adaptaug.training import ChildRun, Metrics, to_float
+from adaptaug.training import ChildRun, Metrics
 from envs import ENV_ID
 from experiments.bare_loop import train_bare
 from experiments.libraries import LIBRARIES, NINE_OPS, Augment, randaugment

@@ -1,6 +1,7 @@
 """Figures of a report: one function a figure, summary or records in, the bytes of a PNG file out.
 
-Accuracies are drawn in per cent, their differences in points (hundredths of accuracy).
+Accuracies, in tagging F1 (see `experiments.judged`), are drawn in per cent, their differences in
+points (hundredths).
 """
 
 import math
@@ -20,6 +21,7 @@ from experiments.drawing import (
     png,
     tidy,
 )
+from experiments.judged import judged, score_name
 
 Data = Mapping[str, Any]
 
@@ -54,6 +56,7 @@ def by_accuracy(arms: Data) -> list[str]:
 
 def draw_accuracy(summary: Data) -> bytes:
     """Accuracy of every arm, and the learned arm's paired difference to it, with intervals."""
+    score, summary = score_name(summary["task"]), judged(summary)
     arms, names = summary["arms"], by_accuracy(summary["arms"])
     seeds = max(arms[arm]["accuracy"]["n"] for arm in names)
     title = f"{task_name(summary['task'])}\ndot: mean of {seeds} seeds, bar: 95% bootstrap interval"
@@ -67,11 +70,11 @@ def draw_accuracy(summary: Data) -> bytes:
         panels[0].axvline(
             100 * arms["none"]["accuracy"]["mean"], color=PLAIN, linewidth=1, zorder=1
         )
-    panels[0].set(title="Accuracy of every arm", xlabel="test accuracy, %")
+    panels[0].set(title=f"{_capital(score)} of every arm", xlabel=f"test {score}, %")
     for panel in panels[1:]:
         panel.axvline(0, color=LEARNED, linewidth=1, zorder=1)
         panel.set(title="Learned minus this arm (right of 0: learned is better)")
-        panel.set_xlabel("difference in test accuracy, points, paired by seed")
+        panel.set_xlabel(f"difference in test {score}, points, paired by seed")
     for panel in panels:
         panel.margins(x=0.18)
         name_rows(panel, names, ticks=7)
@@ -80,6 +83,7 @@ def draw_accuracy(summary: Data) -> bytes:
 
 def draw_budgets(budgets: Sequence[Data]) -> bytes:
     """Accuracy minus that of no augmentation, one panel a budget, one row an arm."""
+    score, budgets = score_name(budgets[0]["task"]), [judged(budget) for budget in budgets]
     gains = [{arm: _gain(b["arms"], arm) for arm in b["arms"]} for b in budgets]
     means = {
         arm: float(np.mean([gain[arm]["mean"] for gain in gains if arm in gain]))
@@ -89,7 +93,7 @@ def draw_budgets(budgets: Sequence[Data]) -> bytes:
     lines = math.ceil(len(budgets) / 4)
     columns = math.ceil(len(budgets) / lines)
     title = (
-        "Accuracy minus that of training without augmentation, by budget\n"
+        f"{_capital(score)} minus that of training without augmentation, by budget\n"
         "dot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
         "blue line: no augmentation, orange line: the learned policy"
     )
@@ -148,8 +152,9 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
 
 def draw_cost(summary: Data) -> bytes:
     """Accuracy against relative cost, one labelled point an arm."""
+    score, summary = score_name(summary["task"]), judged(summary)
     arms = {arm: scores for arm, scores in summary["arms"].items() if "relative_cost" in scores}
-    title = f"{task_name(summary['task'])}\nwhat accuracy costs: the mean over seeds of every arm"
+    title = f"{task_name(summary['task'])}\nwhat {score} costs: the mean over seeds of every arm"
     figure = new_figure(10, 6, title)
     axes = figure.subplots()
     points = {}
@@ -167,15 +172,19 @@ def draw_cost(summary: Data) -> bytes:
     tidy(axes, "both")
     axes.set(
         xlabel="training time, as a multiple of training without augmentation (left is cheaper)",
-        ylabel="test accuracy, % (up is better)",
+        ylabel=f"test {score}, % (up is better)",
     )
     label_points(figure, axes, points)
     return png(figure)
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _gain(arms: Data, arm: str) -> dict[str, Any]:
     """Accuracy of an arm minus that of none; without width where the summary has no interval."""
-    if "minus_none" in arms[arm]:
+    if arms[arm].get("minus_none"):
         return dict(arms[arm]["minus_none"])
     mean = arms[arm]["accuracy"]["mean"] - arms["none"]["accuracy"]["mean"]
     return {"mean": mean, "ci95": [mean, mean]}

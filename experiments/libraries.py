@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from adaptaug.batches import to_float
 from adaptaug.ops import OpSpace, find
-from adaptaug.training import to_float
 
 NINE_OPS = (
     "rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise", "erasing",

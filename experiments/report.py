@@ -13,6 +13,7 @@ from experiments.figures import (
     draw_magnitudes,
     task_name,
 )
+from experiments.judged import judged, score_name
 from experiments.tables import arms_rows, budget_rows, fixed_width, markdown
 
 Data = Mapping[str, Any]
@@ -21,7 +22,7 @@ FEW_SEEDS = 10
 """Below so many seeds a bootstrap interval is noticeably too narrow, and the report says so."""
 
 CAPTIONS = {
-    "accuracy": "Left, the accuracies, with training without augmentation as the blue line; right, "
+    "accuracy": "Left, the scores, with training without augmentation as the blue line; right, "
     "the comparison that counts: an arm whose bar lies wholly right of the orange line is beaten "
     "by the learned policy on the same seeds, and one whose bar crosses it is a tie.",
     "budgets": "In each panel, an arm left of the blue line does harm at that budget and an arm "
@@ -31,7 +32,7 @@ CAPTIONS = {
     "first: a line at 0 is an op switched off, and a wide band means that the policy reacts to "
     "what it sees of each child.",
     "cost": "Up is more accurate and left is cheaper: an arm is worth its time only if no other "
-    "lies both above it and to its left (the intervals are in the figure of the accuracies).",
+    "lies both above it and to its left (the intervals are in the first figure).",
 }
 """What to read off each figure."""
 
@@ -73,8 +74,8 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     ]
     if summary.get("budgets"):
         note = (
-            "Test accuracy in per cent. ▼: the arm is significantly below the learned policy at "
-            "that budget, ▲: above it, =: a tie."
+            f"Test {score_name(summary['task'])} in per cent. ▼: the arm is significantly below "
+            "the learned policy at that budget, ▲: above it, =: a tie."
         )
         sections.append(f"## Budgets\n\n{markdown(budget_rows(summary['budgets']))}\n\n{note}")
     sections.append("## Figures")
@@ -98,16 +99,18 @@ def _draw(summary: Data, records: Sequence[Data]) -> dict[str, bytes]:
 
 def _headline(summary: Data) -> str:
     """The learned policy's accuracy, and which arms it beats, ties with and loses to."""
+    summary = judged(summary)
     if not summary["learned_minus"]:
         return f"Arms: {', '.join(summary['arms'])}; the learned policy is not compared with any."
     arms: dict[str, list[str]] = {"better": [], "tie": [], "worse": []}
     for arm, difference in summary["learned_minus"].items():
         arms[verdict(difference)].append(arm)
     better, tie, worse = (", ".join(names) or "no arm" for names in arms.values())
-    accuracy = 100 * summary["arms"]["learned"]["accuracy"]["mean"]
+    reached = 100 * summary["arms"]["learned"]["accuracy"]["mean"]
+    score = "" if score_name(summary["task"]) == "accuracy" else " F1"
     return (
-        f"The learned policy reaches {accuracy:.1f}% on the final test split. On the same seeds it "
-        f"is better than: {better}. Tied with: {tie}. Worse than: {worse}."
+        f"The learned policy reaches {reached:.1f}%{score} on the final test split. On the same "
+        f"seeds it is better than: {better}. Tied with: {tie}. Worse than: {worse}."
     )
 
 
@@ -127,8 +130,10 @@ def _what_was_run(summary: Data, records: Sequence[Data]) -> list[str]:
 
 def _how_to_read(summary: Data) -> str:
     """What the columns mean, and a warning where there are few seeds."""
+    name = score_name(summary["task"])
+    subject = "Accuracy is" if name == "accuracy" else "F1, of whole entities, is"
     note = (
-        "Accuracy is on the final test split. The difference, in points, is paired by seed; the "
+        f"{subject} on the final test split. The difference, in points, is paired by seed; the "
         "learned policy is better or worse than an arm where the 95% bootstrap interval of the "
         "difference excludes 0, else it is a tie. Cost is training time as a multiple of training "
         "without augmentation."

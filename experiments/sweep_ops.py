@@ -1,6 +1,7 @@
 """What each op alone is worth at a constant magnitude: the ground that a policy stands on.
 
     python -m experiments.sweep_ops --name sweep --dataset digits --n-train 100 --steps 100 400
+    python -m experiments.sweep_ops --name words --dataset opinions --training.lexicon opinions
 
 Scored on the reward-validation split: a sweep guides choices, so it must not see the test split.
 """
@@ -11,10 +12,13 @@ from itertools import product
 
 from adaptaug.controllers import Constant
 from adaptaug.data import load
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, train_children
 from adaptaug.files import new_run_folder, write_json, write_text
-from adaptaug.ops import OpSpace, image_ops
+from adaptaug.ops import OpSpace, ops_for
 from adaptaug.statistics import paired_difference
+from adaptaug.task import Task
+from experiments.arms import usual_arms
 from experiments.cli import (
     RUNS,
     SWEEP_SEEDS,
@@ -33,13 +37,13 @@ class Options:
     name: str = "sweep"
     """Name of the run folder in runs/."""
     dataset: str = "digits"
-    """'digits', a hub id or a local folder."""
+    """One that is built in ('digits', 'opinions', 'mentions'), a hub id or a local folder."""
     n_train: tuple[int, ...] = (100,)
     """Training examples; several are combined with every run length."""
     steps: tuple[int, ...] = (400,)
     """Run lengths in batches."""
-    ops: tuple[str, ...] = tuple(image_ops())
-    """Ops, each tried alone."""
+    ops: tuple[str, ...] | None = None
+    """Ops, each tried alone; by default all that suit the data."""
     magnitudes: tuple[float, ...] = (0.3, 0.8)
     """Magnitudes that each is tried at."""
     seeds: int = 12
@@ -54,11 +58,11 @@ def run(options: Options) -> int:
         options.training.task(options.dataset, n_train, steps)
         for n_train, steps in product(options.n_train, options.steps)
     ]
-    check_counts(1, seeds=options.seeds, budgets=len(tasks), ops=len(options.ops))
+    check_counts(1, seeds=options.seeds, budgets=len(tasks))
     options.training.check()
     for task in tasks:
         check_task(task)
-    arms = sweep_arms(options)
+    arms = sweep_arms(options, tasks[0])
     folder = new_run_folder(RUNS / options.name)
     write_json(folder / "config.json", options)
     jobs = [
@@ -69,7 +73,7 @@ def run(options: Options) -> int:
     ]
     records = train_children(jobs, options.training.processes, "sweep")
     write_json(folder / "summary.json", records)
-    rows = [("op", *(f"{task.n_train} images, {task.steps} steps" for task in tasks))]
+    rows = [("op", *(f"{task.n_train} examples, {task.steps} steps" for task in tasks))]
     for arm in arms:
         cells = []
         for task in tasks:
@@ -81,19 +85,26 @@ def run(options: Options) -> int:
     return 0
 
 
-def sweep_arms(options: Options) -> list[Arm]:
-    """None, and every op that makes sense for the images at every magnitude."""
-    applies = OpSpace(options.ops).for_channels(load(options.dataset).channels)
-    ops = [op for op, sensible in zip(options.ops, applies, strict=True) if sensible]
+def sweep_arms(options: Options, task: Task) -> list[Arm]:
+    """None, every op that makes sense for the data at every magnitude, and the usual defaults."""
+    source = load(task.dataset)
+    channels = source.channels if source.modality == "image" else 3
+    usual = usual_arms(task) if source.modality == "text" else []
+    rivals = {op for arm in usual for op in arm.ops}
+    named = options.ops if options.ops is not None else tuple(ops_for(source.modality))
+    applies = OpSpace(named).applies(source.modality, channels, lexicon=task.lexicon is not None)
+    ops = [op for op, use in zip(named, applies, strict=True) if use and op not in rivals]
+    if not ops:
+        raise AdaptAugError(f"a sweep needs an op that suits {source.modality} data, got {named}")
     arms = [Arm("none", (ops[0],), Constant([0.0]))]
     for op, magnitude in product(ops, options.magnitudes):
         arms.append(Arm(f"{op} {magnitude:g}", (op,), Constant([magnitude])))
-    return arms
+    return [*arms, *usual]
 
 
 def gain(records: Sequence[Record], arm: str) -> str:
-    """Points of validation accuracy over none, with interval."""
-    scored = [record | {"accuracy": record["validation_accuracy"]} for record in records]
+    """Points of the validation score over none, with interval."""
+    scored = [record | {"accuracy": record["validation_score"]} for record in records]
     difference = paired_difference(scored, arm, "none")
     low, high = difference["ci95"]
     return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -5,11 +5,11 @@ from typing import Any
 
 from adaptaug.statistics import verdict
 from experiments.figures import budget_name, by_accuracy
+from experiments.judged import judged, score_name
 
 Data = Mapping[str, Any]
 Row = tuple[str, ...]
 
-HEADINGS: Row = ("arm", "accuracy %", "95% interval", "learned minus arm", "learned is", "cost")
 _AGAINST_LEARNED = {"better": " ▼", "tie": " =", "worse": " ▲"}
 """The learned policy's verdict on an arm, as a mark behind that arm's accuracy."""
 
@@ -17,9 +17,14 @@ _AGAINST_LEARNED = {"better": " ▼", "tie": " =", "worse": " ▲"}
 def arms_rows(summary: Data) -> list[Row]:
     """Headings, then a row for each arm, best first; a cell is empty where the summary has nothing.
 
-    Accuracies are in per cent, differences in points, cost as a multiple of plain training.
+    Scores are in per cent, differences in points, cost as a multiple of plain training. Tagging is
+    judged by F1, with the accuracy beside it.
     """
-    rows = [HEADINGS]
+    name, summary = score_name(summary.get("task", {})), judged(summary)
+    more = ("accuracy %",) if name != "accuracy" else ()
+    rows: list[Row] = [
+        ("arm", f"{name} %", "95% interval", "learned minus arm", "learned is", *more, "cost")
+    ]
     for arm in by_accuracy(summary["arms"]):
         scores, difference = summary["arms"][arm], summary["learned_minus"].get(arm)
         low, high = scores["accuracy"]["ci95"]
@@ -29,6 +34,7 @@ def arms_rows(summary: Data) -> list[Row]:
             f"{_percent(low)} to {_percent(high)}",
             _difference(difference) if difference else "",
             verdict(difference) if difference else "",
+            *(_percent(scores["token_accuracy"]["mean"]) for _ in more),
             f"{scores['relative_cost']:.2f}" if "relative_cost" in scores else "",
         )
         rows.append(row)
@@ -36,11 +42,12 @@ def arms_rows(summary: Data) -> list[Row]:
 
 
 def budget_rows(budgets: Sequence[Data]) -> list[Row]:
-    """Headings, then a row for each arm: accuracy in per cent at every budget, and the mean of all.
+    """Headings, then a row for each arm: its score in per cent at every budget, and their mean.
 
     ▼ marks an arm significantly below the learned policy at that budget, ▲ one above it, = a tie.
     An arm that is missing at a budget has no mean and comes last.
     """
+    budgets = [judged(budget) for budget in budgets]
     means = {}
     for arm in dict.fromkeys(arm for budget in budgets for arm in budget["arms"]):
         values = [b["arms"][arm]["accuracy"]["mean"] for b in budgets if arm in b["arms"]]

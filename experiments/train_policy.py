@@ -2,6 +2,7 @@
 
     python -m experiments.train_policy --name digits
     python -m experiments.train_policy --name mine --dataset path/or/hub-id --n-train 500
+    python -m experiments.train_policy --name words --dataset opinions --training.lexicon opinions
 
 A laptop-sized look at everything in half a minute:
 
@@ -36,15 +37,11 @@ from experiments.cli import (
     check_counts,
     check_task,
     command,
+    described,
     main,
 )
+from experiments.defaults import default_ops
 from experiments.report import arms_table, write_report
-
-DEFAULT_OPS = (
-    "rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise", "erasing",
-    "mixup",
-)  # fmt: skip
-"""The op space of a search."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,8 @@ class Options:
     name: str = "digits"
     """Name of the run folder in runs/."""
     dataset: tuple[str, ...] = ("digits",)
-    """'digits', hub ids or local folders; the first is the one that the policy is judged on."""
+    """Built in ('digits', 'opinions', 'mentions'), hub ids or local folders; the first is the one
+    that the policy is judged on."""
     n_train: int = 100
     """Training examples of a child in the evaluation."""
     steps: int = 400
@@ -68,8 +66,8 @@ class Options:
     tasks: Path | None = None
     """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange.
     The policy is judged on --dataset all the same."""
-    ops: tuple[str, ...] = DEFAULT_OPS
-    """Op space."""
+    ops: tuple[str, ...] | None = None
+    """Op space; by default what suits the data, see experiments.defaults."""
     episodes: int = 1800
     """Child trainings in the search."""
     cost_weight: float = 0.05
@@ -119,7 +117,10 @@ def run(options: Options) -> int:
     check_options(options)
     task = options.training.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
-    check(task, ranges, options.ops)
+    ops = options.ops
+    if ops is None:
+        ops = default_ops(load(task.dataset), task.lexicon)
+    check(task, ranges, ops)
     folder = RUNS / options.name
     if options.resume:
         check_resumed(options, folder)
@@ -129,7 +130,7 @@ def run(options: Options) -> int:
     resume = options.resume and (folder / CHECKPOINT).exists()
     config = SearchConfig(
         tasks=[item.to_dict() for item in ranges],
-        ops=options.ops,
+        ops=ops,
         cost_weight=options.cost_weight,
         episodes=options.episodes,
         actor=options.actor,
@@ -224,26 +225,24 @@ def judge(
     device = options.training.device
     trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1, device)
     trainings = max(FEWEST_TRAININGS, round(options.constant_share * result.episodes))
+    ops = result.policy.ops
     arms = [
-        *fixed_arms(options.ops),
+        *fixed_arms(ops, task),
         policy_arm("untrained policy", result.untrained),
         policy_arm("learned", result.policy),
     ]
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
     datasets = [task.dataset, *(item.task.dataset for item in ranges)]
     with worker_pool(datasets, options.training.processes) as pool:
-        constant, spent = best_constant(options.ops, trial, trainings, pool)
-        write_json(folder / "best_constant.json", dict(zip(options.ops, constant, strict=True)))
-        arms.append(constant_arm("best constant", options.ops, constant))
+        constant, spent = best_constant(ops, trial, trainings, pool)
+        write_json(folder / "best_constant.json", dict(zip(ops, constant, strict=True)))
+        arms.append(constant_arm("best constant", ops, constant))
         share = spent / max(1, result.episodes)
         print(f"best constant: {spent} child trainings, {share:.0%} of the policy's")
         jobs = [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
         records = pool.run(jobs, "evaluation")
     summary = {
-        "task": {
-            "dataset": task.dataset, "child": task.child, "n_train": task.n_train,
-            "steps": task.steps,
-        },
+        "task": described(task),
         "search": {
             "episodes": result.episodes,
             "child_steps": result.child_steps,

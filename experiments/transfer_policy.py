@@ -32,7 +32,7 @@ from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from agents.rivals import FEWEST_TRAININGS, Trial, adapt, best_constant
-from experiments.arms import constant_arm, fixed_arms, policy_arm
+from experiments.arms import PLAIN, constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -40,6 +40,7 @@ from experiments.cli import (
     check_counts,
     check_task,
     command,
+    described,
     main,
 )
 from experiments.report import arms_table, write_report
@@ -54,7 +55,7 @@ class Options:
     name: str = "transfer"
     """Name of the run folder in runs/."""
     dataset: str = "digits"
-    """'digits', a hub id or a local folder."""
+    """One that is built in ('digits', 'opinions', 'mentions'), a hub id or a local folder."""
     n_train: tuple[int, ...] = (100,)
     """Training examples; several are combined with every run length."""
     steps: tuple[int, ...] = (400,)
@@ -78,7 +79,7 @@ class Options:
     more: Mapping[str, str] = field(default_factory=dict)
     """More policies to judge: arm name and folder."""
     defaults: bool = True
-    """Whether the arms that need no search run too; without, only none and crop and flip."""
+    """Whether the arms that need no search run too; without, only none, crop and flip, EDA."""
     cost_weight: float = 0.05
     """Lambda in the adaptation."""
     seed: int = 0
@@ -110,9 +111,9 @@ def run(options: Options) -> int:
     write_json(folder / "config.json", options)
     costs = calibrate(tasks[0], policy.op_space, options.training.device)
     write_json(folder / "costs.json", costs)
-    arms = fixed_arms(policy.ops)
+    arms = fixed_arms(policy.ops, tasks[0])
     if not options.defaults:
-        arms = [arm for arm in arms if arm.name in ("none", "crop and flip")]
+        arms = [arm for arm in arms if arm.name in PLAIN]
     arms += [policy_arm(name, other) for name, other in more.items()]
     trial = _trial(tasks, costs, options)
     search: dict[str, Any] = {}
@@ -132,7 +133,7 @@ def run(options: Options) -> int:
     summary = _summary(tasks, records) | {"search": search, "command": command()}
     write_report(folder, summary, [r for r in records if _budget_of(r) == _key(tasks[0])])
     for entry in summary["budgets"]:
-        print(f"\n{options.dataset}, {entry['task']['n_train']} images, "
+        print(f"\n{options.dataset}, {entry['task']['n_train']} examples, "
               f"{entry['task']['steps']} steps\n{arms_table(entry)}")  # fmt: skip
     print(f"\nreport: {folder / 'report.md'}")
     return 0
@@ -149,7 +150,8 @@ def check(
             check_counts(FEWEST_TRAININGS, trainings=trainings)
     for task in tasks:
         check_task(task)
-    taken = {"learned", "zero-shot", "best constant", *(arm.name for arm in fixed_arms(policy.ops))}
+    fixed = (arm.name for arm in fixed_arms(policy.ops, tasks[0]))
+    taken = {"learned", "zero-shot", "best constant", *fixed}
     for name, other in more.items():
         if name in taken:
             raise AdaptAugError(f"a policy in --more must have a name of its own, got {name!r}")
@@ -195,9 +197,8 @@ def _evaluate(
 def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]:
     budgets = []
     for task in tasks:
-        described = {name: getattr(task, name) for name in ("dataset", "child", "n_train", "steps")}
         here = [record for record in records if _budget_of(record) == _key(task)]
-        budgets.append({"task": described} | summarise(here))
+        budgets.append({"task": described(task)} | summarise(here))
     return {**budgets[0], "budgets": budgets}
 
 

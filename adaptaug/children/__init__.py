@@ -3,40 +3,78 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
+from adaptaug.children.bilstm import BiLSTM
 from adaptaug.children.cnn import SmallCNN
+from adaptaug.children.tagger import Tagger
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChildShape:
     """What a child must fit."""
 
-    channels: int
-    """Image channels, 1 or 3."""
-    size: tuple[int, int]
-    """Image height and width in pixels."""
+    modality: Modality
+    """What it is trained on; says which of the fields below mean something."""
     num_classes: int
-    """Number of classes."""
+    """Number of classes, or of tags."""
     width: int
     """Width multiplier, in the child's own sense."""
+    channels: int = 0
+    """Image channels, 1 or 3."""
+    size: tuple[int, int] = (0, 0)
+    """Image height and width in pixels."""
+    vocabulary_size: int = 0
+    """Number of ids V, the special ones included."""
+    vectors: Tensor | None = None
+    """Pretrained word vectors, float32 (V, D), that the embedding starts from."""
 
 
-CHILDREN: dict[str, Callable[[ChildShape], nn.Module]] = {
-    "cnn": lambda shape: SmallCNN(shape.channels, shape.size, shape.num_classes, shape.width),
+@dataclass(frozen=True)
+class Child:
+    """A row of the table of children."""
+
+    modality: Modality
+    """What the child can be trained on."""
+    build: Callable[[ChildShape], nn.Module]
+    """Draws the initial weights from torch's global generator."""
+
+
+CHILDREN: dict[str, Child] = {
+    "cnn": Child("image", lambda s: SmallCNN(s.channels, s.size, s.num_classes, s.width)),
+    "bilstm": Child("text", lambda s: BiLSTM(s.vocabulary_size, s.num_classes, s.width, s.vectors)),
+    "tagger": Child(
+        "tagging", lambda s: Tagger(s.vocabulary_size, s.num_classes, s.width, s.vectors)
+    ),
 }
 
 
 def build_child(name: str, shape: ChildShape) -> nn.Module:
-    """Builds a child that maps float images (B, C, H, W) in [0, 1] to logits (B, num_classes).
+    """Builds a child of K classes.
+
+    What it maps to what, by modality:
+
+    ========  ========================================  =================
+    image     float images (B, C, H, W) in [0, 1]       logits (B, K)
+    text      ids, int64 (B, L) in 0..V-1, 0 is padding logits (B, K)
+    tagging   the same                                  logits (B, L, K)
+    ========  ========================================  =================
 
     Raises:
-        AdaptAugError: no child has this name.
+        AdaptAugError: no child has this name, or it is one for another modality.
     """
     if name not in CHILDREN:
         raise AdaptAugError(f"child must be one of {sorted(CHILDREN)}, got {name!r}")
-    return CHILDREN[name](shape)
+    child = CHILDREN[name]
+    if child.modality != shape.modality:
+        fitting = sorted(key for key, row in CHILDREN.items() if row.modality == shape.modality)
+        raise AdaptAugError(
+            f"a child for {shape.modality} data must be one of {fitting}, "
+            f"got {name!r}, which is for {child.modality} data"
+        )
+    return child.build(shape)
 
 
-__all__ = ["CHILDREN", "ChildShape", "SmallCNN", "build_child"]
+__all__ = ["CHILDREN", "BiLSTM", "Child", "ChildShape", "SmallCNN", "Tagger", "build_child"]

@@ -22,7 +22,7 @@ from adaptaug import AdaptAugError, Augmenter, Constant, Policy, Ramp, Random, s
 from adaptaug.children import SmallCNN
 from adaptaug.controllers import Learned
 from adaptaug.cost import CostTable
-from adaptaug.data import Examples, load, split
+from adaptaug.data import Examples, Vocabulary, load, split
 from adaptaug.decider import pilot
 from adaptaug.episode import Episode
 from adaptaug.observation import PROBE_SIZE, Observation
@@ -627,3 +627,120 @@ def test_a_mistake_in_the_first_batch(images: Tensor, targets: Tensor, message: 
     with pytest.raises(AdaptAugError, match=message):
         using(images, targets)
     assert using(*batch(0))[0].shape == (16, 1, 8, 8)  # nothing has been spoilt
+
+
+# Sentences
+
+SENTENCES = {
+    "text": ("opinions", "bilstm", ("synonym", "rotate", "deletion", "masking")),
+    "tagging": ("mentions", "tagger", ("labelwise", "rotate", "mention", "masking")),
+}
+
+
+def sentence_episode(kind: str, metric: str = "accuracy") -> Episode:
+    dataset, name, ops = SENTENCES[kind]
+    task = Task(
+        dataset=dataset, child=name, lexicon="opinions" if kind == "text" else None, metric=metric,
+        steps=12, n_train=40, n_validation=50, batch_size=40, width=4, decisions=3,
+    )  # fmt: skip
+    return Episode(task, 5, OpSpace(ops), CostTable())
+
+
+def beside(kind: str, episode: Episode, chosen: Any, **changes: Any) -> Augmenter:
+    """An Augmenter as a user would make one for the episode's data and child."""
+    dataset, _, ops = SENTENCES[kind]
+    source, run = load(dataset), episode.run
+    settings: dict[str, Any] = {
+        "ops": ops, "total_steps": 12, "n_train": 40, "decisions": 3, "seed": 5,
+        "vocabulary": source.vocabulary, "metric": episode.task.metric,
+    }  # fmt: skip
+    if kind == "text":
+        settings |= {"lexicon": "opinions"}
+    else:
+        settings |= {"train": (run.train.inputs, run.train.targets), "classes": source.classes}
+    settings |= changes
+    return Augmenter(chosen, run.model, (run.validation.inputs, run.validation.targets), **settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [("text", "accuracy"), ("tagging", "accuracy"), ("tagging", "f1")]
+)
+def test_it_sees_what_an_episode_on_sentences_sees(kind: str, metric: str) -> None:
+    pytest.importorskip("seqeval")
+    watched, episode = Watched(), sentence_episode(kind, metric)
+    using = beside(kind, episode, watched)
+    train = episode.run.train
+    while not episode.finished:
+        expected = episode.observe()
+        for step in range(4):
+            using(train.inputs, train.targets)
+            if step == 0:
+                assert np.array_equal(watched.seen[-1].flat(), expected.flat())
+        used = episode.advance(watched.network.magnitudes(expected.flat()))
+        assert list(using.magnitudes.values()) == used
+        assert used[1] == 0  # rotate, on words
+        assert used[0] > 0
+        assert episode.batches is not None
+        using.record(episode.batches.loss, episode.batches.accuracy)
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_sentences_of_any_length_come_out_as_long(kind: str) -> None:
+    episode = sentence_episode(kind)
+    using = beside(kind, episode, Constant([0.8] * 4))
+    train, changed = episode.run.train, False
+    for step, length in enumerate((7, 12, 7, 30)):
+        rows = torch.arange(8) + step
+        ids = train.inputs[rows][:, :length]
+        targets = train.targets[rows]
+        targets = targets[:, :length] if kind == "tagging" else targets
+        out, labels = using(ids.int(), targets.int())
+        assert out.dtype == labels.dtype == torch.int64
+        assert out.shape == ids.shape
+        assert labels.shape == targets.shape
+        assert torch.equal(labels == -100, out == 0) or kind == "text"
+        changed |= not torch.equal(out, ids)
+    assert changed
+
+
+def test_without_a_lexicon_synonyms_stay_off() -> None:
+    using = beside("text", sentence_episode("text"), Constant([0.8] * 4), lexicon=None)
+    train = sentence_episode("text").run.train
+    using(train.inputs, train.targets)
+    assert using.magnitudes == {"synonym": 0, "rotate": 0, "deletion": 0.8, "masking": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "sentence"),
+    [
+        ("text", {"vocabulary": None}, "vocabulary goes with sentences"),
+        ("text", {"vocabulary": Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a"))}, r"0\.\.3"),
+        ("text", {"lexicon": "no-such-file"}, "no-such-file"),
+        ("tagging", {"train": None}, "tagging needs train"),
+        ("tagging", {"classes": ()}, "names of the tags"),
+        ("tagging", {"metric": "bleu"}, "metric must be one of"),
+    ],
+)
+def test_a_mistake_with_sentences(kind: str, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=sentence):
+        beside(kind, sentence_episode(kind), Constant([0.1] * 4), **changes)
+
+
+@pytest.mark.parametrize(
+    ("ids", "targets", "sentence"),
+    [
+        (torch.ones(2, 3, 4), torch.zeros(2), r"must be ids \(B, L\) and targets \(B,\)"),
+        (torch.ones(2, 3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), "got .2, 3. and"),
+        (
+            torch.tensor([[3, 0], [0, 0]]),
+            torch.zeros(2, dtype=torch.int64),
+            "only padding in row 1",
+        ),
+        (torch.tensor([[3, 9999999]]), torch.zeros(1, dtype=torch.int64), "9999999"),
+        (torch.tensor([[3, 4]]), torch.tensor([2]), r"labels must lie in 0\.\.1, got 2"),
+    ],
+)
+def test_a_mistake_in_the_first_sentences(ids: Tensor, targets: Tensor, sentence: str) -> None:
+    using = beside("text", sentence_episode("text"), Constant([0.1] * 4))
+    with pytest.raises(AdaptAugError, match=sentence):
+        using(ids, targets)

@@ -56,6 +56,30 @@ def test_workers_train_the_same_children_bit_for_bit() -> None:
     assert [(r["seed"], r["arm"]) for r in there] == [(j.seed, j.arm.name) for j in jobs]
 
 
+@pytest.mark.parametrize(
+    ("dataset", "child", "ops"),
+    [
+        ("opinions", "bilstm", ("synonym", "masking")),
+        ("mentions", "tagger", ("mention", "masking")),
+    ],
+)
+def test_children_for_sentences_too(dataset: str, child: str, ops: tuple[str, ...]) -> None:
+    pytest.importorskip("seqeval")
+    task = TASK.but(dataset=dataset, child=child, width=4, lexicon=dataset, metric="f1")
+    arms = (
+        Arm("none", ops, Constant([0, 0])),
+        Arm("learned", ops, Learned(PolicyNetwork(2))),
+    )
+    jobs = [Job(arm, task, 0) for arm in arms]
+    here = train_children(jobs, 0, "here", quiet=True)
+    assert timeless(train_children(jobs, 1, "there", quiet=True)) == timeless(here)
+    assert json.loads(json.dumps(here)) == here
+    for record in here:
+        for name in ("accuracy", "f1", "validation_accuracy", "validation_score"):
+            assert 0 <= record[name] <= 1
+    assert here[1]["magnitudes"][0] == pytest.approx([0.15, 0.15], abs=0.05)
+
+
 def test_a_record_does_not_depend_on_the_jobs_before_it() -> None:
     jobs = [Job(RANDOM, TASK, seed) for seed in (0, 1)]
     forwards = train_children(jobs, 0, "", quiet=True)

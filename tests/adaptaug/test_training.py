@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adaptaug.batches import predict, to_float
 from adaptaug.data import Examples, load, split
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
+from adaptaug.start import start
 from adaptaug.task import Task
-from adaptaug.training import SCHEDULES, ChildRun, Metrics, evaluate, predict, to_float
+from adaptaug.training import SCHEDULES, ChildRun, Metrics, evaluate
 
 OPS = ("rotate", "brightness", "noise", "mixup")
 OFF, ON = [0.0] * 4, [0.3, 0.5, 0.2, 0.4]
@@ -64,9 +66,22 @@ def test_the_last_batch_moves_weights_by_no_more_than_its_small_rate(name: str) 
     assert run.finished
 
 
+def words_run(task: Task, seed: int = 0) -> ChildRun:
+    return start(task, seed, OpSpace(["synonym", "swap", "masking", "mention"]))[0]
+
+
+RUNS = {"image": child_run, "text": words_run, "tagging": words_run}
+TASKS = {
+    "image": TASK,
+    "text": TASK.but(dataset="opinions", child="bilstm", lexicon="opinions"),
+    "tagging": TASK.but(dataset="mentions", child="tagger", lexicon="mentions"),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
 @pytest.mark.parametrize("magnitudes", [OFF, ON])
-def test_one_seed_gives_one_child_bit_for_bit(magnitudes: list[float]) -> None:
-    first, second, other = child_run(), child_run(), child_run(seed=1)
+def test_one_seed_gives_one_child_bit_for_bit(kind: str, magnitudes: list[float]) -> None:
+    first, second, other = (RUNS[kind](TASKS[kind], seed) for seed in (0, 0, 1))
     torch.rand(11)  # what happens outside does not matter
     results = [run.train_batches(10, magnitudes) for run in (first, second, other)]
     assert results[0] == results[1]
@@ -75,8 +90,9 @@ def test_one_seed_gives_one_child_bit_for_bit(magnitudes: list[float]) -> None:
     assert not torch.equal(weights(first), weights(other))
 
 
-def test_pauses_change_nothing() -> None:
-    at_once, in_parts = child_run(), child_run()
+@pytest.mark.parametrize("kind", RUNS)
+def test_pauses_change_nothing(kind: str) -> None:
+    at_once, in_parts = (RUNS[kind](TASKS[kind]) for _ in range(2))
     at_once.train_batches(16, OFF)
     for batches in (1, 5, 10):
         in_parts.train_batches(batches, OFF)
@@ -168,6 +184,26 @@ def test_without_patience_nothing_stops() -> None:
         run.check_early_stopping(Metrics(loss, 0.1))
         assert torch.equal(weights(run), before)
     assert not run.finished
+
+
+@pytest.mark.parametrize("kind", ["text", "tagging"])
+def test_training_only_the_words_in_use_is_training_them_all(kind: str) -> None:
+    fast, slow = (RUNS[kind](TASKS[kind]) for _ in range(2))
+    slow._rows = None
+    for run in (fast, slow):
+        for magnitudes in (OFF, ON):
+            run.train_batches(4, magnitudes)
+    assert torch.equal(weights(fast), weights(slow))
+
+
+@pytest.mark.parametrize("kind", ["text", "tagging"])
+def test_children_for_sentences_learn(kind: str) -> None:
+    task = TASKS[kind].but(steps=100, n_train=200, batch_size=32, width=32, n_validation=200)
+    run = RUNS[kind](task.but(peak_learning_rate=3e-3))
+    before = evaluate(run.model, run.validation)
+    run.train_batches(100, OFF)
+    after = evaluate(run.model, run.validation)
+    assert after.accuracy > before.accuracy + 0.1
 
 
 def test_divergence_is_flagged() -> None:

@@ -23,6 +23,10 @@ from envs.child_training import DIVERGENCE_PENALTY, potential
 
 TASK = {"steps": 12, "n_train": 40, "n_validation": 50, "batch_size": 8, "width": 2, "decisions": 3}
 KWARGS: dict[str, Any] = {"tasks": [TASK], "ops": ["rotate", "hue", "noise"]}
+WORDS = TASK | {"dataset": "opinions", "child": "bilstm", "lexicon": "opinions"}
+TEXT: dict[str, Any] = {"tasks": [WORDS], "ops": ["synonym", "deletion", "masking"]}
+TAGS = TASK | {"dataset": "mentions", "child": "tagger"}
+TAGGING: dict[str, Any] = {"tasks": [TAGS], "ops": ["labelwise", "mention", "masking"]}
 Step = tuple[list[float], float, bool, bool, dict[str, Any]]
 
 
@@ -45,8 +49,10 @@ def episode(
         KWARGS,
         {**KWARGS, "tasks": [TASK | {"steps": (5, 12), "n_train": (20, 60)}, TASK]},
         {**KWARGS, "tasks": [TASK | {"decision_interval": 1, "steps": 4, "patience": 1}]},
+        TEXT,
+        TAGGING,
     ],
-    ids=["one task", "ranges", "a decision per batch"],
+    ids=["one task", "ranges", "a decision per batch", "text", "tagging"],
 )
 def test_both_checkers_pass_without_a_warning(kwargs: dict[str, Any]) -> None:
     with warnings.catch_warnings():
@@ -72,8 +78,19 @@ def test_made_by_name_of_plain_data() -> None:
     env.close()
 
 
-def test_one_seed_one_episode_here_and_in_a_worker() -> None:
-    ranges = {**KWARGS, "tasks": [TASK | {"steps": (5, 40), "n_train": (20, 60)}, TASK]}
+RANGES = {"steps": (5, 40), "n_train": (20, 60)}
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {**KWARGS, "tasks": [TASK | RANGES, TASK]},
+        {**TEXT, "tasks": [WORDS | RANGES, WORDS]},
+        {**TAGGING, "tasks": [TAGS | RANGES, TAGS]},
+    ],
+    ids=["image", "text", "tagging"],
+)
+def test_one_seed_one_episode_here_and_in_a_worker(ranges: dict[str, Any]) -> None:
     here = [episode(ranges, seed) for seed in (0, 1)]
     random = torch.get_rng_state()
     assert [episode(ranges, seed) for seed in (0, 1)] == here
@@ -228,3 +245,19 @@ def test_an_action_that_is_no_number_is_refused() -> None:
     env.reset(seed=0)
     with pytest.raises(AdaptAugError, match="magnitude must lie in"):
         env.step(np.full(3, np.nan, np.float32))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_the_reward_is_in_the_metric_of_the_task(metric: str) -> None:
+    """A tagger that finds nothing is right on most tokens."""
+    pytest.importorskip("seqeval")
+    env = ChildTrainingEnv(**{**TAGGING, "tasks": [TAGS | {"metric": metric}]})
+    env.reset(seed=0)
+    assert env._episode is not None
+    layer = env._episode.run.model.layers[1]
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.tensor([100.0, *[0.0] * (len(layer.bias) - 1)]))
+    env._episode.run.task = env._episode.run.task.but(peak_learning_rate=1e-9)
+    *_, info = env.step(-np.ones(3, np.float32))
+    assert info["accuracy"] > 0.5 if metric == "accuracy" else info["accuracy"] == 0

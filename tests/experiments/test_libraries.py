@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adaptaug.training import to_float
+from adaptaug.batches import to_float
 from experiments.libraries import LIBRARIES, NINE_OPS, randaugment
 
 

@@ -54,6 +54,20 @@ def test_table_by_hand():
     )
 
 
+def test_tagging_is_judged_by_f1_with_the_accuracy_beside_it():
+    found = records({"none": 0.875, "learned": 0.9})
+    for record in found:
+        record["f1"] = 0.5 if record["arm"] == "none" else 0.25
+    summary = {"task": TASK | {"modality": "tagging"}, **summarise(found)}
+
+    assert arms_table(summary) == (
+        "arm      F1 %  95% interval     learned minus arm  learned is  accuracy %  cost\n"
+        "none     50.0  50.0 to 50.0  -25.0 [-25.0, -25.0]       worse        87.6  1.00\n"
+        "learned  25.0  25.0 to 25.0                                          90.1  1.50"
+    )
+    assert budget_rows([summary])[1] == ("none", "50.0 ▲", "50.0")
+
+
 def test_table_without_a_learned_arm_or_a_plain_one():
     summary, _ = report_of({"ramp": 0.5})
 

@@ -37,7 +37,8 @@ def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
     assert names >= RUN_FOLDER
     assert any(name.startswith("events.out") for name in names)
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["task"] == {"dataset": "digits", "child": "cnn", "n_train": 50, "steps": 16}
+    task = {"dataset": "digits", "child": "cnn", "n_train": 50, "steps": 16, "modality": "image"}
+    assert summary["task"] == task
     assert summary["search"]["episodes"] == 36
     arms = {
         "none", "constant", "ramp", "random", "crop and flip", "RandAugment", "TrivialAugment",
@@ -79,9 +80,58 @@ def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
     assert "hue" not in table  # digits are grayscale
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dataset", "lexicon", "arms", "ops"),
+    [
+        ("opinions", None, set(), {"swap", "deletion", "masking"}),
+        ("opinions", "opinions", {"EDA"},
+         {"synonym", "insertion", "swap", "deletion", "masking"}),
+        ("mentions", None, set(), {"labelwise", "mention", "segments", "masking"}),
+    ],
+)  # fmt: skip
+def test_a_search_on_sentences_and_its_transfer(
+    here: Path, monkeypatch, capsys, dataset: str, lexicon: str | None, arms: set, ops: set
+) -> None:
+    pytest.importorskip("seqeval")
+    kind = ["--dataset", dataset] + ([] if lexicon is None else ["--training.lexicon", lexicon])
+    assert call(train_policy, monkeypatch, "--name", "a", *kind, *SMALL) == 0
+    said = capsys.readouterr().out
+    assert ("need synonyms" in said) == (lexicon is None)
+    summary = json.loads((here / "runs" / "a" / "summary.json").read_text())
+    assert set(summary["arms"]) == arms | {
+        "none", "constant", "ramp", "random", "untrained policy", "learned", "best constant",
+    }  # fmt: skip
+    assert set(load_policy(here / "runs" / "a" / "policy").ops) == ops
+    assert ("F1 %" in said) == (dataset == "mentions")
+    code = call(
+        transfer_policy, monkeypatch, "--name", "b", "--policy", "runs/a/policy", *kind,
+        "--budgets", "50x16", "60x8", "--seeds", "2",
+        "--training.processes", "0", "--training.width", "4",
+    )  # fmt: skip
+    assert code == 0
+    assert "60 examples, 8 steps" in capsys.readouterr().out
+
+
+def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, monkeypatch, capsys) -> None:
+    code = call(
+        sweep_ops, monkeypatch, "--dataset", "opinions", "--training.lexicon", "opinions",
+        "--steps", "8", "--seeds", "2", "--magnitudes", "0.5",
+        "--training.processes", "0", "--training.width", "4",
+    )  # fmt: skip
+    assert code == 0
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"none", "synonym 0.5", "insertion 0.5", "masking 0.5", "EDA"} <= set(rows)
+    assert not {"eda 0.5", "rotate 0.5", "mention 0.5"} & set(rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--dataset", "opinions", "--training.child", "cnn"], "a child for text data"),
+        (["--dataset", "opinions", "--training.lexicon", "no-such-file"], "no-such-file"),
+        (["--training.metric", "bleu"], "metric must be one of"),
+        (["--training.max-tokens", "0"], "max_tokens must be at least 1"),
         (["--dataset", "./no/such/folder"], "./no/such/folder"),
         (["--ops", "rotate", "spin"], "'spin'"),
         (["--training.child", "transformer"], "child must be one of"),

@@ -1,0 +1,86 @@
+"""Scores of predictions: accuracy and F1, for classes and for tags."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from adaptaug.data.vocabulary import IGNORED
+from adaptaug.errors import AdaptAugError
+
+
+def accuracy(predicted: Tensor, targets: Tensor) -> float:
+    """Share of right predictions, of examples or of tokens, those at padding left out.
+
+    Args:
+        predicted: int64 of any shape.
+        targets: the same shape; `IGNORED` at padding.
+    """
+    return float((predicted == targets)[targets != IGNORED].float().mean())
+
+
+def f1(predicted: Tensor, targets: Tensor, classes: Sequence[str]) -> float:
+    """Macro F1 of classes (N,), or entity-level F1 of tags (N, L), as `seqeval` counts it.
+
+    Args:
+        predicted: int64 (N,) or (N, L).
+        targets: the same shape; in tagging `IGNORED` at padding.
+        classes: names of the tags, such as "B-PER".
+
+    Raises:
+        AdaptAugError: tags, and the package seqeval is not installed.
+    """
+    if targets.ndim == 1:
+        from sklearn.metrics import f1_score  # takes a second
+
+        return float(f1_score(targets.cpu(), predicted.cpu(), average="macro", zero_division=0))
+    lengths = (targets != IGNORED).sum(1).tolist()
+    true, guessed = (
+        [
+            [classes[tag] for tag in row[:length]]
+            for row, length in zip(tags.tolist(), lengths, strict=True)
+        ]
+        for tags in (targets, predicted)
+    )
+    return float(_seqeval()(true, guessed, zero_division=0))
+
+
+def _seqeval() -> Callable[..., float]:
+    try:
+        from seqeval.metrics import f1_score
+    except ImportError:
+        raise AdaptAugError(
+            "F1 of entities needs the package seqeval: pip install 'adaptaug[seqeval]'"
+        ) from None
+    score: Callable[..., float] = f1_score
+    return score
+
+
+SCORES: dict[str, Callable[[Tensor, Tensor, Sequence[str]], float]] = {
+    "accuracy": lambda predicted, targets, classes: accuracy(predicted, targets),
+    "f1": f1,
+}
+"""What the observation and the reward may look at: one line each."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """One of the scores, for the classes of a data set."""
+
+    metric: str = "accuracy"
+    """'accuracy' or 'f1'."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes or tags; the position is the label."""
+
+    def __post_init__(self) -> None:
+        """Refuses what is not known.
+
+        Raises:
+            AdaptAugError: no score has this name.
+        """
+        if self.metric not in SCORES:
+            raise AdaptAugError(f"metric must be one of {sorted(SCORES)}, got {self.metric!r}")
+
+    def __call__(self, predicted: Tensor, targets: Tensor) -> float:
+        """The score in [0, 1] of predictions (N,) or (N, L)."""
+        return SCORES[self.metric](predicted, targets, self.classes)
