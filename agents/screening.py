@@ -16,8 +16,11 @@ from envs.vector import GroupedVecEnv
 ON = 0.3
 """Magnitude at which a search tries the ops."""
 
-DROP_BELOW = 0.1
+DROP_BELOW = 0.3
 """An op is left out if the probability that it helps is lower than this."""
+
+TRIED = 0.1
+"""However much it seems to harm, an op is on in this share of the children; and off likewise."""
 
 PRIOR = 0.3
 """Standard deviation of an op's effect before anything is known, in units of the score."""
@@ -45,7 +48,7 @@ class Screening:
 
     def ask(self, count: int) -> np.ndarray:
         """Draws which ops are on: bool (count, n_ops)."""
-        chance = self.helps.clip(DROP_BELOW, 1 - DROP_BELOW)
+        chance = self.helps.clip(TRIED, 1 - TRIED)
         drawn: np.ndarray = self._random.uniform(size=(count, len(chance))) < chance
         return drawn
 
