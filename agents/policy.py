@@ -65,7 +65,7 @@ class OpPolicy(ActorCriticPolicy):
         generator = torch.Generator().manual_seed(self._seed)
         self.network = PolicyNetwork(n_ops, generator=generator, **self._actor_kwargs)
         self.critic = mlp(len(GLOBAL_FEATURES) + len(OP_FEATURES), (32, 32), 1)
-        initialise(self.critic, generator, last_scale=1.0)
+        initialise(self.critic, generator, last_scale=0.01)  # pay is centred
         self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
         self.register_buffer("searched", torch.ones(n_ops))
         self._held = torch.zeros(0, n_ops)
