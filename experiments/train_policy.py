@@ -42,7 +42,7 @@ from experiments.report import arms_table, write_report
 
 DEFAULT_OPS = (
     "rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise", "erasing",
-    "mixup",
+    "mixup", "cutmix",
 )  # fmt: skip
 """The op space of a search."""
 
