@@ -8,7 +8,7 @@ from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.augmenter import Augmenter
 from adaptaug.controllers import Constant, Controller, Ramp, Random
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import Op, OpSpace, image_ops, register, wrap
+from adaptaug.ops import Op, OpSpace, ops_for, register, wrap
 from adaptaug.task import Task
 
 __all__ = [
@@ -22,8 +22,8 @@ __all__ = [
     "Ramp",
     "Random",
     "Task",
-    "image_ops",
     "load_policy",
+    "ops_for",
     "register",
     "save_policy",
     "wrap",

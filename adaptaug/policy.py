@@ -23,6 +23,9 @@ OFF_BELOW = -0.9
 START_MAGNITUDE = 0.15
 """Magnitude of every op under a policy that has learned nothing."""
 
+OFF_BIAS = -3.0
+"""Bias of an op that is off, whatever the network says."""
+
 
 def to_magnitudes(actions: np.ndarray) -> np.ndarray:
     """Maps actions in [-1, 1] to magnitudes in [0, 1]; those up to `OFF_BELOW` mean 0."""

@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES
-from adaptaug.policy import PolicyNetwork, initialise, mlp
+from adaptaug.policy import OFF_BIAS, PolicyNetwork, initialise, mlp
 
 HELD_SHARE = 0.5
 """Share of the exploration noise's variance that one episode keeps from start to end."""
@@ -65,8 +65,9 @@ class OpPolicy(ActorCriticPolicy):
         generator = torch.Generator().manual_seed(self._seed)
         self.network = PolicyNetwork(n_ops, generator=generator, **self._actor_kwargs)
         self.critic = mlp(len(GLOBAL_FEATURES) + len(OP_FEATURES), (32, 32), 1)
-        initialise(self.critic, generator, last_scale=1.0)
+        initialise(self.critic, generator, last_scale=0.01)  # pay is centred
         self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
+        self.register_buffer("searched", torch.ones(n_ops))
         self._held = torch.zeros(0, n_ops)
         self.action_dist = SquashedDiagGaussianDistribution(n_ops)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=lr_schedule(1))
@@ -80,7 +81,21 @@ class OpPolicy(ActorCriticPolicy):
         if not deterministic:
             latents = latents + self.log_std.exp() * self._noise(obs)
         actions = torch.tanh(latents)
-        return actions, self.predict_values(obs), distribution.log_prob(actions, latents)
+        return actions, self.predict_values(obs), self._log_prob(distribution, latents)
+
+    @torch.no_grad()
+    def leave_out(self, ops: torch.Tensor) -> None:
+        """Switches ops off for good, bool (n_ops,): what happens to them no longer counts."""
+        self.network.op_bias[ops] = OFF_BIAS
+        self.searched[ops] = 0.0
+
+    def _log_prob(
+        self, distribution: SquashedDiagGaussianDistribution, latents: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-density (B,) of the actions that squashing makes of latents, searched ops alone."""
+        slope = 1 - torch.tanh(latents) ** 2
+        each: torch.Tensor = distribution.distribution.log_prob(latents) - torch.log(slope + 1e-6)
+        return (each * self.searched).sum(-1)
 
     def _noise(self, obs: torch.Tensor) -> torch.Tensor:
         """Standard normal noise (B, n_ops), of which a part is held for the whole episode.
@@ -104,7 +119,9 @@ class OpPolicy(ActorCriticPolicy):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Values, log-probabilities and entropy (None: not analytical) of given actions."""
         distribution = self.get_distribution(obs)
-        return self.predict_values(obs), distribution.log_prob(actions), None
+        bound = 1 - torch.finfo(actions.dtype).eps
+        latents = torch.atanh(actions.clamp(-bound, bound))
+        return self.predict_values(obs), self._log_prob(distribution, latents), None
 
     def get_distribution(self, obs: PyTorchObs) -> SquashedDiagGaussianDistribution:
         """The squashed Gaussian over actions."""

@@ -1,11 +1,11 @@
 """Searches that rival PPO's: the best constant by random search, and adaptation of op biases."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cmaes
 import numpy as np
 import torch
 
@@ -14,14 +14,16 @@ from adaptaug.controllers import Constant, Learned
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Pool, Record
+from adaptaug.policy import OFF_BIAS
 from adaptaug.task import TaskRange
+from agents.screening import Screening
 from envs.child_training import potential
 
 FEWEST_TRAININGS = 12
 """Fewer child trainings than these find nothing."""
 
-OFF_BIAS = -8.0
-"""Bias that switches an op off whatever the network says."""
+SHIFTS = {"fitted": 0.0, "weaker": -0.3, "stronger": 0.3}
+"""What adaptation tries on top of the biases of the ops that help."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Trial:
     def score(self, record: Record) -> float:
         """The search's own objective: final potential less the price of the compute."""
         reached = potential(
-            record["validation_loss"], record["validation_accuracy"], record["num_classes"]
+            record["validation_loss"], record["validation_score"], record["num_classes"]
         )
         return reached - self.cost_weight * float(record["cost"])
 
@@ -103,35 +105,36 @@ def adapt(
 ) -> tuple[Policy, dict[str, Any]]:
     """Fits the biases of the ops to new data; the shared network stays as it is.
 
-    Four fifths of the trainings go to CMA-ES (Hansen 2016) on one shift of the latent per op, in
-    generations that share task and seed. The rest decides, on equal tasks and seeds, between the
-    fitted biases, the policy's own and all ops off: what does not help is not kept.
+    Three quarters of the trainings screen the ops (see `agents.screening`): each is off, or on
+    as the network would have it, whatever held it down where the policy was searched. The rest
+    decides, on equal tasks and seeds, between the ops that probably help, these a little weaker
+    or stronger, the policy's own biases, and all ops off: what does not help is not kept.
 
     Returns:
-        The adapted policy, and what was done: `episodes` spent, the mean `scores` of the three
-        choices, and which of them was `kept`.
+        The adapted policy, and what was done: `episodes` spent, what each op is worth (`effects`),
+        the mean `scores` of the choices, and which of them was `kept`.
     """
     if trainings < FEWEST_TRAININGS:
         raise AdaptAugError(
             f"adaptation needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
         )
-    n_ops = len(policy.ops)
     with torch.no_grad():
         own = policy.network.op_bias.numpy().astype(np.float64)
-    size = 8
-    optimiser = cmaes.CMA(mean=own / 2, sigma=0.7, population_size=size, seed=trial.seed)
-    generations = max(1, trainings * 4 // 5 // size)
-    for generation in range(generations):
-        biases = [optimiser.ask() for _ in range(size)]
-        jobs = [
-            job for bias in biases
-            for job in trial.jobs(_arm(shifted(policy, bias), "adapting"), [generation])
-        ]  # fmt: skip
-        label = f"adapting {generation + 1}/{generations}"
+    free = own.clip(min=0)
+    size = 6
+    rounds = max(1, trainings * 3 // 4 // size)
+    screening = Screening(len(own), np.random.default_rng((trial.seed, 2)))
+    for number in range(rounds):
+        on = screening.ask(size)
+        arms = [_arm(shifted(policy, bias), "adapting") for bias in np.where(on, free, OFF_BIAS)]
+        jobs = [job for arm in arms for job in trial.jobs(arm, [number])]
+        label = f"adapting {number + 1}/{rounds}"
         scores = [trial.score(record) for record in pool.run(jobs, label, quiet=quiet)]
-        optimiser.tell([(bias, -score) for bias, score in zip(biases, scores, strict=True)])
-    choices = {"fitted": optimiser.mean, "own": own, "off": np.full(n_ops, OFF_BIAS)}
-    last = range(generations, generations + max(1, (trainings - generations * size) // 3))
+        screening.tell(on, np.array(scores), math.log2(1 + jobs[0].task.passes))
+    helping = screening.helps > 0.5
+    choices = {name: np.where(helping, free + shift, OFF_BIAS) for name, shift in SHIFTS.items()}
+    choices |= {"own": own, "off": np.full(len(own), OFF_BIAS)}
+    last = range(rounds, rounds + max(1, (trainings - rounds * size) // len(choices)))
     means = {
         name: float(np.mean([
             trial.score(record)
@@ -142,8 +145,11 @@ def adapt(
         for name, bias in choices.items()
     }  # fmt: skip
     chosen = max(means, key=lambda name: means[name])
-    spent = generations * size + len(choices) * len(last)
-    done = {"episodes": spent, "scores": means, "kept": chosen, "seed": trial.seed}
+    spent = rounds * size + len(choices) * len(last)
+    effects = dict(zip(policy.ops, screening.effects.tolist(), strict=True))
+    done = {
+        "episodes": spent, "effects": effects, "scores": means, "kept": chosen, "seed": trial.seed,
+    }  # fmt: skip
     return shifted(policy, choices[chosen]), done
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
+from agents.screening import screen
 from envs.vector import GroupedVecEnv
 
 logger = logging.getLogger(__name__)
@@ -100,7 +102,8 @@ def _search(
     agent = build_agent(config, env, decisions=max(len(t.task.boundaries()) for t in tasks))
     policy = agent.policy
     assert isinstance(policy, OpPolicy)
-    updates = max(1, config.episodes // env.num_envs)
+    rollouts = int(config.screening * config.episodes) // env.num_envs if config.op_bias else 0
+    updates = max(1, config.episodes // env.num_envs - rollouts)
     checkpoint = folder / CHECKPOINT
     counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
@@ -110,6 +113,8 @@ def _search(
         standardise_on_first_rollout(policy, env, agent.n_steps)
         untrained = _export(config, policy, tasks, costs, 0)
         save_policy(folder / "checkpoints" / "untrained", untrained)
+        if rollouts:
+            counts |= _leave_out_harmful(config, policy, env, agent.n_steps, rollouts, folder)
     callback = Progress(config, folder, updates, counts)
     interrupted = False
     try:
@@ -131,6 +136,32 @@ def _search(
         learned, untrained, costs, episodes, round(callback.counts["child_steps"]),
         callback.seconds(), interrupted, callback.history,
     )  # fmt: skip
+
+
+def _leave_out_harmful(
+    config: SearchConfig,
+    policy: OpPolicy,
+    env: GroupedVecEnv,
+    decisions: int,
+    rollouts: int,
+    folder: Path,
+) -> dict[str, float]:
+    """Screens the ops, notes what they are worth, and returns what that has cost, by `COUNTS`."""
+    started = time.monotonic()
+    screening, steps = screen(env, decisions, rollouts, np.random.default_rng(config.seed))
+    policy.leave_out(torch.from_numpy(~screening.kept))
+    rows = zip(config.ops, screening.effects, screening.helps, screening.kept, strict=True)
+    write_json(
+        folder / "screening.json",
+        {op: {"effect": effect, "helps": helps, "kept": kept} for op, effect, helps, kept in rows},
+    )
+    left_out = [op for op, kept in zip(config.ops, screening.kept, strict=True) if not kept]
+    logger.info("screening leaves out: %s", ", ".join(left_out) or "no op")
+    return {
+        "episodes": rollouts * env.num_envs,
+        "child_steps": steps,
+        "seconds": time.monotonic() - started,
+    }
 
 
 def _costs(

@@ -1,8 +1,9 @@
 """Many child trainings at once: a few processes, several children in each, in groups.
 
 The children of a group are reset with one seed, so they share task, data, initial weights and
-batch order and differ only in what the policy did. The group's mean reward is subtracted at every
-step: what is left is owed to the actions, not to the luck of the draw.
+batch order and differ only in what the policy did. A child is paid at the end of its run, by how
+much more it earned than the group's mean: what is left is owed to the actions, not to the luck of
+the draw, nor to how noisy a half-trained child's validation is.
 """
 
 import traceback
@@ -44,7 +45,9 @@ class GroupedVecEnv(VecEnv):
             group_size: children in a group; each group is spread over all workers.
             processes: worker processes; 0 runs every child in this process.
             seed: fixes every episode's task and child, whatever the number of processes.
-            center: whether the group's mean reward is subtracted.
+            center: whether a child is paid at the end, its whole return less the group's mean.
+                Undiscounted, that is the same task with far less variance in the middle. Without,
+                it is paid what the environment pays, step by step.
 
         Raises:
             AdaptAugError: the environment cannot be made of `env_kwargs`, or in a worker.
@@ -53,6 +56,7 @@ class GroupedVecEnv(VecEnv):
         super().__init__(groups * group_size, spaces.observation_space, spaces.action_space)
         self.groups, self.group_size, self.center = groups, group_size, center
         self._base_seed = seed
+        self._returns = np.zeros(self.num_envs, dtype=np.float32)
         self.episodes = np.zeros(groups, dtype=np.int64)
         self._actions: np.ndarray | None = None
         count = min(processes, self.num_envs)
@@ -69,6 +73,7 @@ class GroupedVecEnv(VecEnv):
     def reset(self) -> np.ndarray:
         """Starts a new episode in every group and returns observations (num_envs, size)."""
         self.reset_infos = [{} for _ in range(self.num_envs)]
+        self._returns[:] = 0
         return self._reset_groups(range(self.groups))
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -88,12 +93,14 @@ class GroupedVecEnv(VecEnv):
         rewards = np.array([result[1] for result in results], dtype=np.float32)
         dones = np.array([result[2] for result in results])
         infos = [result[4] | {"reward": result[1]} for result in results]
-        by_group = dones.reshape(self.groups, self.group_size)
-        if self.center:
-            rewards -= rewards.reshape(self.groups, -1).mean(1).repeat(self.group_size)
         # A child that ended early waits for its group, so that groups keep sharing seeds.
-        finished = np.flatnonzero(by_group.all(1))
-        ended = by_group.all(1).repeat(self.group_size)
+        by_group = dones.reshape(self.groups, self.group_size).all(1)
+        finished, ended = np.flatnonzero(by_group), by_group.repeat(self.group_size)
+        self._returns += rewards
+        if self.center:
+            means = self._returns.reshape(self.groups, -1).mean(1).repeat(self.group_size)
+            rewards = np.where(ended, self._returns - means, 0).astype(np.float32)
+        self._returns[ended] = 0
         for row in np.flatnonzero(ended):
             infos[row]["terminal_observation"] = observations[row].copy()
             infos[row]["TimeLimit.truncated"] = False

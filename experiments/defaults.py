@@ -28,7 +28,7 @@ DEFAULTS: dict[Modality, Defaults] = {
     "image": Defaults(
         "cnn", 16, 1e-2,
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
-         "erasing", "mixup"),
+         "erasing", "mixup", "cutmix"),
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
     ),
     # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and

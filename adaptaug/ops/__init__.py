@@ -2,7 +2,7 @@
 
 from adaptaug.ops.eda import EDA
 from adaptaug.ops.image import IMAGE_OPS
-from adaptaug.ops.op import STAGES, Op, draw, find, image_ops, ops_for, register, register_missing
+from adaptaug.ops.op import STAGES, Op, draw, find, ops_for, register, register_missing
 from adaptaug.ops.op_space import OpSpace
 from adaptaug.ops.tables import TokenTables, build_tables
 from adaptaug.ops.tagging import TAGGING_OPS
@@ -22,7 +22,6 @@ __all__ = [
     "build_tables",
     "draw",
     "find",
-    "image_ops",
     "ops_for",
     "register",
     "register_missing",

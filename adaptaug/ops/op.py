@@ -137,11 +137,6 @@ def ops_for(modality: Modality) -> dict[str, Op]:
     return {name: op for name, op in _REGISTRY.items() if modality in op.modalities}
 
 
-def image_ops() -> dict[str, Op]:
-    """All registered image ops."""
-    return ops_for("image")
-
-
 def find(name: str) -> Op:
     """The registered op of that name.
 

@@ -13,7 +13,7 @@ from adaptaug.controllers import Constant, Learned, Random
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, train_child, train_children
-from adaptaug.ops import image_ops, register, wrap
+from adaptaug.ops import ops_for, register, wrap
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
 
@@ -142,7 +142,7 @@ def test_the_random_state_of_others_is_untouched() -> None:
 
 
 def test_workers_know_a_users_registered_op() -> None:
-    if "inverted" not in image_ops():
+    if "inverted" not in ops_for("image"):
         register(wrap(RandomInvert(1.0), "inverted"))
     arm = Arm("inverted", ("inverted",), Constant([1.0]))
     job = Job(arm, Task(steps=4, n_train=20, n_validation=20, width=4), seed=0)

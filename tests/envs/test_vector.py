@@ -53,17 +53,25 @@ def test_equal_actions_give_equal_children() -> None:
         assert len(set(rewards[group])) == 1
 
 
-def test_centred_rewards_sum_to_zero_in_each_group() -> None:
-    seen = rollout(grouped())
-    raw = rollout(grouped(center=False))
-    for (_, centred, _, infos), (_, rewards, _, _) in zip(seen[1:], raw[1:], strict=True):
-        groups = centred.reshape(2, 3)
-        assert groups.sum(1) == pytest.approx([0, 0], abs=1e-5)
-        assert np.abs(groups).max() > 1e-4
-        assert [info["reward"] for info in infos] == pytest.approx(rewards.tolist(), abs=1e-6)
-        assert rewards.reshape(2, 3) - groups == pytest.approx(
-            np.repeat(rewards.reshape(2, 3).mean(1), 3).reshape(2, 3), abs=1e-5
-        )
+def test_without_centring_a_child_is_paid_step_by_step() -> None:
+    for _, rewards, _, infos in rollout(grouped(center=False))[1:]:
+        assert rewards == pytest.approx([info["reward"] for info in infos], abs=1e-6)
+
+
+def test_a_child_is_paid_at_the_end_what_it_earned_above_its_group() -> None:
+    env = grouped()
+    env.reset()
+    env.step_async(np.zeros((6, 2), np.float32))
+    env.step_wait()  # a new start forgets what this step has earned
+    steps = rollout(env)[1:]
+    paid = np.stack([rewards for _, rewards, _, _ in steps])
+    earned = np.array([[info["reward"] for info in infos] for _, _, _, infos in steps])
+    end = int(np.flatnonzero([dones.all() for _, _, dones, _ in steps])[0])
+    assert (paid[:end] == 0).all()
+    whole = earned[: end + 1].sum(0).reshape(2, 3)
+    expected = (whole - whole.mean(1, keepdims=True)).ravel()
+    assert np.abs(expected).max() > 1e-4
+    assert paid[end] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -1,0 +1,47 @@
+import numpy as np
+
+from agents.screening import Screening
+
+EFFECTS = np.array([0.3, 0.1, 0.05, -0.2, -0.4])
+
+
+def screened(rounds: int, seed: int = 0, slope: float = 0.0) -> Screening:
+    """Groups of six whose members share luck and budget, noise as large as the third effect."""
+    random = np.random.default_rng(seed)
+    screening = Screening(len(EFFECTS), random)
+    for _ in range(rounds):
+        on, budget = screening.ask(6), random.normal()
+        luck, noise = random.normal(), random.normal(0, 0.1, 6)
+        screening.tell(on, on @ (EFFECTS + slope * (budget - 1)) + luck + noise, budget)
+    return screening
+
+
+def test_effects_are_found_despite_luck_and_noise() -> None:
+    screening = screened(30)
+    assert np.abs(screening.effects - EFFECTS).max() < 0.1
+    assert screening.kept.tolist() == [True, True, True, False, False]
+
+
+def test_the_effect_is_read_in_long_runs() -> None:
+    """One standard deviation above the mean budget, where the effects are EFFECTS."""
+    assert np.abs(screened(60, slope=0.3).effects - EFFECTS).max() < 0.15
+
+
+def test_nothing_is_left_out_on_noise_alone() -> None:
+    left_out = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        screening = Screening(4, random)
+        for _ in range(20):
+            screening.tell(screening.ask(6), random.normal(size=6), random.normal())
+        left_out += int((~screening.kept).sum())
+    assert left_out < 0.2 * 20 * 4  # by the threshold, a tenth
+
+
+def test_what_harms_is_tried_less_often() -> None:
+    screening = screened(30)
+    assert screening.ask(1000).mean(0)[4] < 0.2 < 0.8 < screening.ask(1000).mean(0)[0]
+
+
+def test_the_same_seed_asks_the_same() -> None:
+    assert np.array_equal(screened(5).ask(4), screened(5).ask(4))
