@@ -25,6 +25,9 @@ class OpPolicy(ActorCriticPolicy):
     action is the one that was optimised. The critic sees the run's features and the mean op's.
     """
 
+    searched: torch.Tensor
+    """1 for each op whose magnitude is searched, 0 for one that is left out: (n_ops,)."""
+
     def __init__(
         self,
         observation_space: spaces.Space[Any],

@@ -121,7 +121,7 @@ def test_another_op_space(folder: Path) -> None:
 
 def test_an_op_that_is_not_installed(folder: Path) -> None:
     rewrite(folder, lambda c: c["ops"][0].update(name="rotat"), sign=True)
-    with pytest.raises(AdaptAugError, match="unknown op 'rotat'; known ops: .*rotate, "):
+    with pytest.raises(AdaptAugError, match=r"unknown op 'rotat'; known ops: .*rotate, "):
         load_policy(folder)
 
 
