@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+import numpy as np
+
 from adaptaug.controllers import Constant
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
@@ -18,7 +20,7 @@ from adaptaug.files import new_run_folder, write_json, write_text
 from adaptaug.ops import OpSpace, ops_for
 from adaptaug.statistics import paired_difference
 from adaptaug.task import Task
-from experiments.arms import usual_arms
+from experiments.arms import constant_arm, usual_arms
 from experiments.cli import (
     RUNS,
     SWEEP_SEEDS,
@@ -27,6 +29,7 @@ from experiments.cli import (
     check_task,
     main,
 )
+from experiments.defaults import DEFAULTS
 from experiments.tables import fixed_width, markdown
 
 
@@ -86,7 +89,7 @@ def run(options: Options) -> int:
 
 
 def sweep_arms(options: Options, task: Task) -> list[Arm]:
-    """None, every op that makes sense for the data at every magnitude, and the usual defaults."""
+    """None, every op that suits the data at every magnitude, some together, the usual defaults."""
     source = load(task.dataset)
     channels = source.channels if source.modality == "image" else 3
     usual = usual_arms(task) if source.modality == "text" else []
@@ -99,12 +102,16 @@ def sweep_arms(options: Options, task: Task) -> list[Arm]:
     arms = [Arm("none", (ops[0],), Constant([0.0]))]
     for op, magnitude in product(ops, options.magnitudes):
         arms.append(Arm(f"{op} {magnitude:g}", (op,), Constant([magnitude])))
-    return [*arms, *usual]
+    hand_set = {op: m for op, m in DEFAULTS[source.modality].hand_set.items() if op in ops}
+    together = [constant_arm("hand-set", tuple(hand_set), list(hand_set.values()))]
+    return [*arms, *(together if hand_set else []), *usual]
 
 
 def gain(records: Sequence[Record], arm: str) -> str:
-    """Points of the validation score over none, with interval."""
+    """Points of the validation score over none, with interval; for none the score itself."""
     scored = [record | {"accuracy": record["validation_score"]} for record in records]
+    if arm == "none":
+        return f"{100 * np.mean([r['accuracy'] for r in scored if r['arm'] == arm]):.1f}"
     difference = paired_difference(scored, arm, "none")
     low, high = difference["ci95"]
     return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
