@@ -96,11 +96,9 @@ def no_op(*magnitudes: float) -> dict[str, Any]:
 # The loop of the README
 
 
-def readme_block() -> str:
+def readme_blocks() -> list[str]:
     section = README.read_text(encoding="utf-8").split("## Use a policy in your own loop")[1]
-    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    assert found is not None
-    return found.group(1)
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
 def test_the_readme_runs_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +124,7 @@ def test_the_readme_runs_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "y_val": held_out.targets,
     }
     with RandomStream(0).active():
-        exec(readme_block(), names)
+        exec(readme_blocks()[0], names)
     assert len(loader) == steps
     assert evaluate(model, test).accuracy > 0.85
     magnitudes = names["augmenter"].magnitudes
@@ -135,7 +133,7 @@ def test_the_readme_runs_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_readme_loop_is_short() -> None:
-    lines = [line for line in readme_block().splitlines() if line]
+    lines = [line for line in readme_blocks()[0].splitlines() if line]
     assert len(lines) <= 10
 
 
@@ -660,6 +658,24 @@ def beside(kind: str, episode: Episode, chosen: Any, **changes: Any) -> Augmente
         settings |= {"train": (run.train.inputs, run.train.targets), "classes": source.classes}
     settings |= changes
     return Augmenter(chosen, run.model, (run.validation.inputs, run.validation.targets), **settings)
+
+
+def test_the_readme_runs_on_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ops = ("synonym", "swap", "masking")
+    save_policy(tmp_path / "runs" / "words" / "policy", Policy(PolicyNetwork(len(ops)), ops))
+    (tmp_path / "synonyms.tsv").write_text("good\ta\tgreat|fine\n")
+    episode, vocabulary = sentence_episode("text"), load("opinions").vocabulary
+    train, held_out = episode.run.train, episode.run.validation
+    names: dict[str, Any] = {
+        "Augmenter": Augmenter, "vocabulary": vocabulary, "model": episode.run.model,
+        "budget": {"total_steps": 4, "n_train": 40, "batch_size": 20},
+        "ids_val": held_out.inputs, "y_val": held_out.targets,
+    }  # fmt: skip
+    exec(readme_blocks()[1].replace("synonyms.tsv.gz", "synonyms.tsv"), names)
+    ids, targets = names["augmenter"](train.inputs[:20], train.targets[:20])
+    assert torch.equal(targets, train.targets[:20])
+    assert not torch.equal(ids, train.inputs[:20])
 
 
 @pytest.mark.parametrize(
