@@ -18,6 +18,7 @@ from adaptaug.data import Examples
 from adaptaug.data.examples import check_labels, check_tokens
 from adaptaug.data.lexicon import Lexicon, load_lexicon
 from adaptaug.data.own import to_examples
+from adaptaug.data.tags import check_bio
 from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.decider import Decider, pilot
 from adaptaug.errors import AdaptAugError
@@ -58,7 +59,7 @@ class Augmenter:
         ops: Sequence[str | Op] | None = None,
         decisions: int | None = None,
         vocabulary: Vocabulary | None = None,
-        lexicon: str | Lexicon | None = None,
+        lexicon: str | Path | Lexicon | None = None,
         train: tuple[Tensor, Tensor] | Examples | None = None,
         classes: Sequence[str] = (),
         metric: str = "accuracy",
@@ -108,7 +109,8 @@ class Augmenter:
         self.num_classes = _count_classes(model, validation)
         check_labels(validation.targets, self.num_classes, "held_out")
         if vocabulary is not None:
-            space = _bound(chosen.op_space, validation, vocabulary, lexicon, train, classes)
+            tagged = _tagged(validation, vocabulary, train, classes, self.num_classes)
+            space = _bound(chosen.op_space, tagged, vocabulary, lexicon, classes)
             chosen = replace(chosen, op_space=space)
         self.op_space, self.total_steps = chosen.op_space, total_steps
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
@@ -286,23 +288,51 @@ def _check_words(examples: Examples, vocabulary: Vocabulary | None) -> None:
         check_tokens(examples, "held_out", len(vocabulary))
 
 
-def _bound(
-    op_space: OpSpace,
+def _tagged(
     held_out: Examples,
     vocabulary: Vocabulary,
-    lexicon: str | Lexicon | None,
     train: tuple[Tensor, Tensor] | Examples | None,
     classes: Sequence[str],
-) -> OpSpace:
-    """The op space with what its token ops look up; the held-out examples give it nothing."""
-    modality = modality_of(held_out)
-    if modality == "tagging" and (train is None or not classes):
+    num_classes: int,
+) -> Examples:
+    """What ops take tokens and mentions from: no examples at all where sentences have no tags."""
+    if modality_of(held_out) != "tagging":
+        return Examples(held_out.inputs[:0], held_out.targets[:0])
+    if train is None or not classes:
         raise AdaptAugError(
             "tagging needs train=(ids, tags), from which ops take tokens and mentions, and the "
             f"names of the tags in classes, got {len(classes)} names"
             f"{' and no train' if train is None else ''}"
         )
-    none = Examples(held_out.inputs[:0], held_out.targets[:0])
-    examples = none if train is None else to_examples(train, "train").to(held_out.inputs.device)
-    synonyms = load_lexicon(lexicon) if isinstance(lexicon, str) else lexicon
-    return op_space.on(build_tables(vocabulary, synonyms, examples, classes, modality))
+    if len(classes) != num_classes:
+        raise AdaptAugError(
+            f"classes must name each of the model's {num_classes} tags, got {len(classes)} names"
+        )
+    examples = to_examples(train, "train").to(held_out.inputs.device)
+    if modality_of(examples) != "tagging":
+        raise AdaptAugError(
+            "train must be ids (N, L) and tags (N, L), "
+            f"got {tuple(examples.inputs.shape)} and {tuple(examples.targets.shape)}"
+        )
+    check_tokens(examples, "train", len(vocabulary))
+    check_labels(examples.targets, num_classes, "train")
+    for place, part in (("train", examples), ("held_out", held_out)):
+        check_bio(part.targets, classes, place)
+    return examples
+
+
+def _bound(
+    op_space: OpSpace,
+    tagged: Examples,
+    vocabulary: Vocabulary,
+    lexicon: str | Path | Lexicon | None,
+    classes: Sequence[str],
+) -> OpSpace:
+    """The op space with what its token ops look up; says which of them lack synonyms."""
+    modality = modality_of(tagged)
+    known = lexicon is None or isinstance(lexicon, Mapping)
+    synonyms = lexicon if known else load_lexicon(str(lexicon))
+    missing = [op.name for op in op_space.ops if op.needs_lexicon and modality in op.modalities]
+    if synonyms is None and missing:
+        logger.warning("without a lexicon these ops stay off: %s", ", ".join(missing))
+    return op_space.on(build_tables(vocabulary, synonyms, tagged, classes, modality))

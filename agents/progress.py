@@ -28,14 +28,14 @@ class Progress(BaseCallback):
     """Bar, TensorBoard, checkpoints, time limit."""
 
     def __init__(
-        self, config: SearchConfig, folder: Path, updates: int, counts: Mapping[str, float]
+        self, config: SearchConfig, folder: Path, rollouts: int, counts: Mapping[str, float]
     ) -> None:
         """Opens bar and board.
 
         Args:
             config: the search's.
             folder: the run folder.
-            updates: PPO updates in the whole search.
+            rollouts: of all children, in the whole search.
             counts: what was done before a resumption; see `agents.checkpoint.COUNTS`.
         """
         super().__init__()
@@ -46,9 +46,9 @@ class Progress(BaseCallback):
         if config.time_limit_minutes is not None:
             self._deadline = self._started + 60 * config.time_limit_minutes
         self._bar = tqdm(
-            total=updates, initial=round(counts["updates"]), desc="search", unit="update",
-            disable=None,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} updates "
+            total=rollouts, desc="search", disable=None,
+            initial=round(counts["episodes"]) // (config.groups * config.group_size),
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} rollouts "
             "[{elapsed}, {remaining} left{postfix}]",
         )  # fmt: skip
         self._board = Board(folder)
@@ -64,6 +64,10 @@ class Progress(BaseCallback):
         """Closes bar and board."""
         self._bar.close()
         self._board.close()
+
+    def after_rollout(self) -> None:
+        """Moves the bar on."""
+        self._bar.update(1)
 
     def seconds(self) -> float:
         """Elapsed time, that before a resumption included."""
@@ -116,7 +120,7 @@ class Progress(BaseCallback):
             f"gain {np.mean([h['gain'] for h in recent]):+.2f}, "
             f"cost {np.mean([h['cost'] for h in recent]):.2f}"
         )
-        self._bar.update(1)
+        self.after_rollout()
         self._save()
 
     def _show_child(self) -> None:

@@ -5,9 +5,10 @@ model of the scores separates their effects, every child informing about every o
 effects of a factorial design). An op that harms is then left out before magnitudes are searched.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import norm
-from tqdm import tqdm
 
 from adaptaug.observation import GLOBAL_FEATURES
 from adaptaug.policy import to_actions
@@ -89,24 +90,30 @@ class Screening:
 
 
 def screen(
-    env: GroupedVecEnv, decisions: int, rollouts: int, random: np.random.Generator
+    env: GroupedVecEnv,
+    observations: np.ndarray,
+    decisions: int,
+    rollouts: int,
+    random: np.random.Generator,
+    after_rollout: Callable[[], object],
 ) -> tuple[Screening, int]:
     """Screens the ops of an environment's action space.
 
     Args:
         env: where the children train.
+        observations: the first ones (num_envs, size), as `env.reset` has returned them.
         decisions: decisions in an episode.
         rollouts: episodes of every child.
         random: draws the subsets.
+        after_rollout: called after each of them.
 
     Returns:
         What was learned, and the number of batches that children were trained on.
     """
     assert env.action_space.shape is not None
     screening = Screening(env.action_space.shape[0], random)
-    passes = GLOBAL_FEATURES.index("log_passes")
-    observations, steps = env.reset(), 0
-    for _ in tqdm(range(rollouts), desc="screening", unit="rollout", disable=None):
+    passes, steps = GLOBAL_FEATURES.index("log_passes"), 0
+    for _ in range(rollouts):
         budgets = observations[:: env.group_size, passes]
         on = screening.ask(env.num_envs)
         actions = to_actions(on * ON).astype(np.float32)
@@ -119,4 +126,5 @@ def screen(
         for group, budget in enumerate(budgets):
             rows = slice(group * env.group_size, (group + 1) * env.group_size)
             screening.tell(on[rows], scores[rows], float(budget))
+        after_rollout()
     return screening, steps

@@ -2,9 +2,7 @@
 
 import copy
 import json
-import logging
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +18,15 @@ from adaptaug.files import make_folder, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream, one_thread
 from adaptaug.task import TaskRange
-from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
+from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint, save_checkpoint
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
 from agents.screening import screen
 from envs.vector import GroupedVecEnv
 
-logger = logging.getLogger(__name__)
+SCREENING = "screening.json"
+"""Where in a run folder it says what each op is worth."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,8 @@ def _search(
     agent = build_agent(config, env, decisions=max(len(t.task.boundaries()) for t in tasks))
     policy = agent.policy
     assert isinstance(policy, OpPolicy)
-    rollouts = int(config.screening * config.episodes) // env.num_envs if config.op_bias else 0
-    updates = max(1, config.episodes // env.num_envs - rollouts)
+    screening = int(config.screening * config.episodes) // env.num_envs if config.op_bias else 0
+    updates = max(1, config.episodes // env.num_envs - screening)
     checkpoint = folder / CHECKPOINT
     counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
@@ -113,11 +112,11 @@ def _search(
         standardise_on_first_rollout(policy, env, agent.n_steps)
         untrained = _export(config, policy, tasks, costs, 0)
         save_policy(folder / "checkpoints" / "untrained", untrained)
-        if rollouts:
-            counts |= _leave_out_harmful(config, policy, env, agent.n_steps, rollouts, folder)
-    callback = Progress(config, folder, updates, counts)
+    callback = Progress(config, folder, screening + updates, counts)
     interrupted = False
     try:
+        if screening and not counts["episodes"]:
+            _leave_out_harmful(config, agent, env, screening, folder, callback)
         agent.learn(
             round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
             callback=callback,
@@ -140,28 +139,27 @@ def _search(
 
 def _leave_out_harmful(
     config: SearchConfig,
-    policy: OpPolicy,
+    agent: PPO,
     env: GroupedVecEnv,
-    decisions: int,
     rollouts: int,
     folder: Path,
-) -> dict[str, float]:
-    """Screens the ops, notes what they are worth, and returns what that has cost, by `COUNTS`."""
-    started = time.monotonic()
-    screening, steps = screen(env, decisions, rollouts, np.random.default_rng(config.seed))
+    progress: Progress,
+) -> None:
+    """Screens the ops, counts what that has cost, and notes what they are worth."""
+    policy, observations = agent.policy, env.reset()
+    assert isinstance(policy, OpPolicy)
+    save_checkpoint(folder / CHECKPOINT, agent, env, progress.counts)
+    screening, steps = screen(
+        env, observations, agent.n_steps, rollouts, np.random.default_rng(config.seed),
+        progress.after_rollout,
+    )  # fmt: skip
+    progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
     policy.leave_out(torch.from_numpy(~screening.kept))
     rows = zip(config.ops, screening.effects, screening.helps, screening.kept, strict=True)
     write_json(
-        folder / "screening.json",
+        folder / SCREENING,
         {op: {"effect": effect, "helps": helps, "kept": kept} for op, effect, helps, kept in rows},
     )
-    left_out = [op for op, kept in zip(config.ops, screening.kept, strict=True) if not kept]
-    logger.info("screening leaves out: %s", ", ".join(left_out) or "no op")
-    return {
-        "episodes": rollouts * env.num_envs,
-        "child_steps": steps,
-        "seconds": time.monotonic() - started,
-    }
 
 
 def _costs(

@@ -1,9 +1,10 @@
 """What is trained, and under which ops, where a user does not say: one row for each modality."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adaptaug.data import Source
+from adaptaug.errors import AdaptAugError
 from adaptaug.modality import Modality
 from adaptaug.ops import OpSpace
 
@@ -48,10 +49,29 @@ DEFAULTS: dict[Modality, Defaults] = {
 
 
 def default_ops(source: Source, lexicon: str | None) -> tuple[str, ...]:
-    """The op space of a search on a data set; says which ops are left out for want of a lexicon."""
-    ops = DEFAULTS[source.modality].ops
-    usable = OpSpace(ops).applies(source.modality, lexicon=lexicon is not None)
-    missing = [op for op, applies in zip(ops, usable, strict=True) if not applies]
+    """The op space of a search on a data set; see `suiting`."""
+    return suiting(DEFAULTS[source.modality].ops, source, lexicon)
+
+
+def suiting(ops: Sequence[str], source: Source, lexicon: str | None) -> tuple[str, ...]:
+    """The ops that make sense for a data set; says which are left out for want of a lexicon.
+
+    Raises:
+        AdaptAugError: an op is unknown, or none makes sense for the data.
+    """
+    space, channels = OpSpace(ops), source.channels if source.modality == "image" else 3
+    suit = space.applies(source.modality, channels)
+    missing = [
+        op.name
+        for op, suits in zip(space.ops, suit, strict=True)
+        if suits and op.needs_lexicon and lexicon is None
+    ]
+    kept = [op for op, suits in zip(ops, suit, strict=True) if suits and op not in missing]
     if missing:
         print(f"left out, as they need synonyms (--training.lexicon): {', '.join(missing)}")
-    return tuple(op for op in ops if op not in missing)
+    if not kept:
+        raise AdaptAugError(
+            f"some op must suit {source.modality} data, got {', '.join(ops)} "
+            f"for data set '{source.name}'"
+        )
+    return tuple(kept)

@@ -91,14 +91,12 @@ def run(options: Options) -> int:
 def sweep_arms(options: Options, task: Task) -> list[Arm]:
     """None, every op that suits the data at every magnitude, some together, the usual defaults."""
     source = load(task.dataset)
-    channels = source.channels if source.modality == "image" else 3
     usual = usual_arms(task) if source.modality == "text" else []
     rivals = {op for arm in usual for op in arm.ops}
     named = options.ops if options.ops is not None else tuple(ops_for(source.modality))
-    applies = OpSpace(named).applies(source.modality, channels, lexicon=task.lexicon is not None)
-    ops = [op for op, use in zip(named, applies, strict=True) if use and op not in rivals]
+    ops = [op for op in suiting(named, source, task.lexicon) if op not in rivals]
     if not ops:
-        raise AdaptAugError(f"a sweep needs an op that suits {source.modality} data, got {named}")
+        raise AdaptAugError(f"a sweep needs an op beside the usual defaults, got {named}")
     arms = [Arm("none", (ops[0],), Constant([0.0]))]
     for op, magnitude in product(ops, options.magnitudes):
         arms.append(Arm(f"{op} {magnitude:g}", (op,), Constant([magnitude])))

@@ -40,7 +40,7 @@ from experiments.cli import (
     described,
     main,
 )
-from experiments.defaults import default_ops
+from experiments.defaults import default_ops, suiting
 from experiments.report import arms_table, write_report
 
 
@@ -67,7 +67,7 @@ class Options:
     """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange.
     The policy is judged on --dataset all the same."""
     ops: tuple[str, ...] | None = None
-    """Op space; by default what suits the data, see experiments.defaults."""
+    """Op space; by default what suits the data sets, see experiments.defaults."""
     episodes: int = 1800
     """Child trainings in the search."""
     cost_weight: float = 0.05
@@ -86,6 +86,18 @@ class Options:
     """Seeds the search; evaluation seeds are others."""
     training: ChildOptions = field(default_factory=ChildOptions)
     """How children are trained."""
+
+    def op_names(self, task: Task) -> tuple[str, ...]:
+        """The op space: the user's, or the defaults of all data sets that are searched over.
+
+        Raises:
+            AdaptAugError: an op is unknown, or none suits the task that the policy is judged on.
+        """
+        if self.ops is not None:
+            suiting(self.ops, load(task.dataset), task.lexicon)
+            return self.ops
+        names = [default_ops(load(name), task.lexicon) for name in self.dataset]
+        return tuple(dict.fromkeys(op for ops in names for op in ops))
 
     def task_ranges(self) -> list[TaskRange]:
         """What is searched over."""
@@ -117,9 +129,7 @@ def run(options: Options) -> int:
     check_options(options)
     task = options.training.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
-    ops = options.ops
-    if ops is None:
-        ops = default_ops(load(task.dataset), task.lexicon)
+    ops = options.op_names(task)
     check(task, ranges, ops)
     folder = RUNS / options.name
     if options.resume:

@@ -150,6 +150,7 @@ def check(
             check_counts(FEWEST_TRAININGS, trainings=trainings)
     for task in tasks:
         check_task(task)
+    suiting(policy.ops, load(options.dataset), tasks[0].lexicon)
     fixed = (arm.name for arm in fixed_arms(policy.ops, tasks[0]))
     taken = {"learned", "zero-shot", "best constant", *fixed}
     for name, other in more.items():

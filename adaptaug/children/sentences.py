@@ -2,9 +2,9 @@
 
 Padding is kept out of the states exactly: the backward LSTM reads each sentence from its own last
 token, so that in both directions padding comes after everything that counts. Two plain LSTMs over
-padded ids are also the fastest way on one CPU thread: a training step took 5.5 ms on SST-2 batches
-(32 sentences, 10,000 words), against 8.7 with packed sequences, which torch computes token by
-token, and 5.6 with a hand-written backward pass over packed tokens.
+padded ids are also the faster way on one CPU thread: a training step took 7.4 ms on batches of
+SST-2's lengths and 6.5 on sentences of 10 to 25 tokens (32 sentences, 10,000 words), against 11.1
+and 12.7 with packed sequences, which torch computes token by token.
 """
 
 import torch

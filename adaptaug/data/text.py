@@ -1,7 +1,7 @@
 """Sentences with a label each, or with a tag for each token, as a source."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import torch
 from torch import Tensor
@@ -74,15 +74,19 @@ def from_tagged(
         AdaptAugError: a sentence without a token, a token that is no string, tags that are not as
             many as the tokens, not among the classes or not in BIO form, or an empty split.
     """
+    splits = [
+        (f"split 'train' of data set '{name}'", tokens, tags),
+        (f"split 'test' of data set '{name}'", test_tokens, test_tags),
+    ]
+    for place, rows, given in splits:
+        _check_tokens(rows, given, place)
     if classes is None:
-        classes = _tags_of(tags, f"split 'train' of data set '{name}'")
+        classes = _tags_of(tags, splits[0][0])
     index: dict[str | int, int] = {tag: label for label, tag in enumerate(classes)}
     index |= {label: label for label in range(len(classes))}
     vocabulary: Vocabulary | None = None
     parts: list[Examples] = []
-    for part, rows, given in (("train", tokens, tags), ("test", test_tokens, test_tags)):
-        place = f"split '{part}' of data set '{name}'"
-        _check_tokens(rows, given, place)
+    for place, rows, given in splits:
         targets = [
             _tag_labels(row_tags, index, f"row {row} of {place}")[:max_tokens]
             for row, row_tags in enumerate(given)
@@ -140,6 +144,10 @@ def _check_tokens(tokens: Sequence[Sequence[str]], tags: Tags, place: str) -> No
         if isinstance(sentence, str) or not isinstance(sentence, Sequence):
             raise AdaptAugError(
                 f"a sentence must be a list of tokens, got {type(sentence).__name__} in {where}"
+            )
+        if isinstance(row_tags, str) or not isinstance(row_tags, Sized):
+            raise AdaptAugError(
+                f"a sentence's tags must be a list, got {type(row_tags).__name__} in {where}"
             )
         if len(sentence) != len(row_tags):
             raise AdaptAugError(

@@ -1,5 +1,6 @@
 """The search: solves a toy with a known answer, replays, resumes, and survives Ctrl-C."""
 
+import json
 import os
 import shutil
 import signal
@@ -22,8 +23,9 @@ from adaptaug.artefact import load_policy
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
-from adaptaug.policy import to_magnitudes
+from adaptaug.policy import OFF_BIAS, to_magnitudes
 from adaptaug.randomness import RandomStream
+from agents.screening import Screening
 from agents.search import (
     SearchConfig,
     SearchResult,
@@ -232,6 +234,55 @@ def test_ctrl_c_in_a_rollout_then_resume_replays_bit_for_bit(
     assert not resumed.interrupted
     for name, value in resumed.untrained.network.state_dict().items():
         assert torch.equal(value, whole[0].untrained.network.state_dict()[name])
+
+
+SCREENED = replace(CONFIG, episodes=24, screening=0.34)
+"""Two rollouts of screening, then the four updates."""
+
+
+@pytest.fixture(scope="module")
+def screened(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, Path]:
+    """An undisturbed search that screens its ops, and finds that the first one harms."""
+    folder = tmp_path_factory.mktemp("screened")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Screening, "kept", np.array([False, True]))
+        patch.setattr("agents.search.calibrate", lambda *arguments: CostTable({}, 1.25))
+        return search(SCREENED, folder), folder
+
+
+def test_an_op_that_the_screening_leaves_out_stays_off(
+    screened: tuple[SearchResult, Path],
+) -> None:
+    result, folder = screened
+    assert (result.episodes, len(result.history)) == (24, 4)
+    assert result.policy.network.op_bias[0].item() == OFF_BIAS
+    magnitudes = result.policy.network.magnitudes(np.zeros(observation_size(2), np.float32))
+    assert magnitudes[0] == 0 < magnitudes[1]
+    found = json.loads((folder / "screening.json").read_text())
+    assert {op: row["kept"] for op, row in found.items()} == {"rotate": False, "noise": True}
+    assert all(np.isfinite(row["effect"]) and 0 < row["helps"] < 1 for row in found.values())
+
+
+# One step of the statistics' rollout, four of the screening's, then two in each update's.
+@pytest.mark.parametrize(("call", "done"), [(2, 0), (5, 0), (6, 2), (8, 3)])
+def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
+    call: int,
+    done: int,
+    screened: tuple[SearchResult, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Screening, "kept", np.array([False, True]))
+    with monkeypatch.context() as patch:
+        interrupt(patch, GroupedVecEnv, "step_wait", call)
+        stopped = search(SCREENED, tmp_path)
+    assert (stopped.interrupted, stopped.episodes) == (True, 4 * done)
+    load_policy(tmp_path / "policy", CONFIG.ops)
+    resumed = search(SCREENED, tmp_path, resume=True)
+    assert torch.equal(weights(resumed), weights(screened[0]))
+    assert resumed.history == screened[0].history[max(0, done - 2) :]
+    whole = screened[0]
+    assert (resumed.episodes, resumed.child_steps) == (whole.episodes, whole.child_steps)
 
 
 def test_ctrl_c_in_the_midst_of_an_update_drops_it(
