@@ -85,7 +85,7 @@ class Augmenter:
             decisions: decisions in the run; None takes the policy's rhythm, 8 for a controller.
             vocabulary: the words of the ids; text and tagging need it.
             lexicon: synonyms, or what `adaptaug.data.load_lexicon` reads; without them the ops
-                that need some stay off.
+                that need some stay off, which is logged.
             train: ids and tags of the whole training set, from which tagging ops take tokens and
                 mentions; only tagging needs it.
             classes: names of the tags in BIO form, the position being the label; for tagging.
@@ -330,8 +330,7 @@ def _bound(
 ) -> OpSpace:
     """The op space with what its token ops look up; says which of them lack synonyms."""
     modality = modality_of(tagged)
-    known = lexicon is None or isinstance(lexicon, Mapping)
-    synonyms = lexicon if known else load_lexicon(str(lexicon))
+    synonyms = load_lexicon(str(lexicon)) if isinstance(lexicon, str | Path) else lexicon
     missing = [op.name for op in op_space.ops if op.needs_lexicon and modality in op.modalities]
     if synonyms is None and missing:
         logger.warning("without a lexicon these ops stay off: %s", ", ".join(missing))

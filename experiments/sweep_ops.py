@@ -17,7 +17,7 @@ from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, train_children
 from adaptaug.files import new_run_folder, write_json, write_text
-from adaptaug.ops import OpSpace, ops_for
+from adaptaug.ops import ops_for
 from adaptaug.statistics import paired_difference
 from adaptaug.task import Task
 from experiments.arms import constant_arm, usual_arms
@@ -29,7 +29,7 @@ from experiments.cli import (
     check_task,
     main,
 )
-from experiments.defaults import DEFAULTS
+from experiments.defaults import DEFAULTS, suiting
 from experiments.tables import fixed_width, markdown
 
 

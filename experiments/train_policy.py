@@ -20,7 +20,6 @@ from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Record, worker_pool
 from adaptaug.files import new_run_folder, plain, write_json
-from adaptaug.ops import OpSpace
 from adaptaug.policy import ACTORS
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
@@ -130,7 +129,7 @@ def run(options: Options) -> int:
     task = options.training.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
     ops = options.op_names(task)
-    check(task, ranges, ops)
+    check(task, ranges)
     folder = RUNS / options.name
     if options.resume:
         check_resumed(options, folder)
@@ -192,9 +191,8 @@ def check_options(options: Options) -> None:
         raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 
 
-def check(task: Task, ranges: Sequence[TaskRange], ops: Sequence[str]) -> None:
+def check(task: Task, ranges: Sequence[TaskRange]) -> None:
     """Finds a user's mistake before anything is written or trained."""
-    OpSpace(ops)
     check_counts(1, tasks=len(ranges))
     check_task(task)
     for item in ranges:

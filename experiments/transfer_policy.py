@@ -26,6 +26,7 @@ from typing import Any
 
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
+from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
 from adaptaug.files import new_run_folder, write_json
@@ -43,6 +44,7 @@ from experiments.cli import (
     described,
     main,
 )
+from experiments.defaults import suiting
 from experiments.report import arms_table, write_report
 
 

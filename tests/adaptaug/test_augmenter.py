@@ -719,11 +719,28 @@ def test_sentences_of_any_length_come_out_as_long(kind: str) -> None:
     assert changed
 
 
-def test_without_a_lexicon_synonyms_stay_off() -> None:
+def test_without_a_lexicon_synonyms_stay_off(caplog: pytest.LogCaptureFixture) -> None:
     using = beside("text", sentence_episode("text"), Constant([0.8] * 4), lexicon=None)
+    assert "without a lexicon these ops stay off: synonym" in caplog.text
     train = sentence_episode("text").run.train
     using(train.inputs, train.targets)
     assert using.magnitudes == {"synonym": 0, "rotate": 0, "deletion": 0.8, "masking": 0.8}
+
+
+def test_a_lexicon_may_be_a_path(tmp_path: Path) -> None:
+    (tmp_path / "synonyms.tsv").write_text("film\tn\tmovie\nstory\tn\tplot\n")
+    episode = sentence_episode("text")
+    using = beside(
+        "text", episode, Constant([1.0, 0.0, 0.0, 0.0]), lexicon=tmp_path / "synonyms.tsv"
+    )
+    ids, _ = using(episode.run.train.inputs, episode.run.train.targets)
+    assert not torch.equal(ids, episode.run.train.inputs)
+
+
+def _tagged(tags: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Sentences of one word with these tags."""
+    targets = torch.tensor(tags)
+    return torch.full_like(targets, 3), targets
 
 
 @pytest.mark.parametrize(
@@ -734,6 +751,11 @@ def test_without_a_lexicon_synonyms_stay_off() -> None:
         ("text", {"lexicon": "no-such-file"}, "no-such-file"),
         ("tagging", {"train": None}, "tagging needs train"),
         ("tagging", {"classes": ()}, "names of the tags"),
+        ("tagging", {"classes": ("O", "B-PER")}, "classes must name each of .* 7 tags, got 2"),
+        ("tagging", {"train": _tagged([[0, 7]])}, r"0\.\.6, got 7 in row 0, token 1 of train"),
+        ("tagging", {"train": _tagged([[0, 1], [0, 2]])}, "row 1, token 1 of train .*IOB1"),
+        ("tagging", {"train": (torch.tensor([[3, 9999]]), torch.tensor([[0, 0]]))}, "got 9999"),
+        ("tagging", {"train": (torch.tensor([[3]]), torch.tensor([1]))}, "train must be ids"),
         ("tagging", {"metric": "bleu"}, "metric must be one of"),
     ],
 )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adaptaug.artefact import load_policy
+from adaptaug.artefact import Policy, load_policy, save_policy
+from adaptaug.policy import PolicyNetwork
 from experiments import sweep_ops, train_policy, transfer_policy
 from experiments.cli import main
 
@@ -130,6 +131,8 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, monkeypatch, capsys
     [
         (["--dataset", "opinions", "--training.child", "cnn"], "a child for text data"),
         (["--dataset", "opinions", "--training.lexicon", "no-such-file"], "no-such-file"),
+        (["--dataset", "opinions", "--ops", "rotate"], "some op must suit text data"),
+        (["--dataset", "opinions", "--ops", "rotate", "synonym"], "some op must suit text data"),
         (["--training.metric", "bleu"], "metric must be one of"),
         (["--training.max-tokens", "0"], "max_tokens must be at least 1"),
         (["--dataset", "./no/such/folder"], "./no/such/folder"),
@@ -170,4 +173,12 @@ def test_transfer_needs_a_policy(
 ) -> None:
     assert call(transfer_policy, monkeypatch, *arguments) == 2
     assert sentence in capsys.readouterr().err
+    assert not (here / "runs").exists()
+
+
+def test_transfer_needs_an_op_that_suits_the_data(here: Path, monkeypatch, capsys) -> None:
+    save_policy(here / "policy", Policy(PolicyNetwork(1), ("rotate",)))
+    arguments = ["--policy", "policy", "--dataset", "opinions", "--name", "bad"]
+    assert call(transfer_policy, monkeypatch, *arguments) == 2
+    assert "some op must suit text data, got rotate" in capsys.readouterr().err
     assert not (here / "runs").exists()

@@ -84,6 +84,7 @@ def test_bad_texts(texts: Any, labels: Any, sentence: str) -> None:
         ([["a"], ["b", "c"]], [["B-X"], ["O"]], "got 1 tags for 2 tokens in row 1 of split"),
         ([["a"]], [["B-X"], ["O"]], "got 2 lists of tags for 1 sentences in split 'train'"),
         ([["a"], "b"], [["B-X"], ["O"]], "must be a list of tokens, got str in row 1 of split"),
+        ([["a"], ["b"]], [["B-X"], None], "tags must be a list, got NoneType in row 1 of split"),
         ([["a", 5]], [["B-X", "O"]], "tokens must be strings, got int in token 1 of row 0 of"),
         ([["a"], ["b"]], [["B-X"], ["NN"]], "(BIO form), got 'NN' in row 1 of split 'train'"),
         ([["a", "b"]], [["O", "I-X"]], "got it after 'O' in row 0, token 1 of split 'train'"),
