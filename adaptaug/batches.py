@@ -72,21 +72,23 @@ def predict(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
     """Logits (N, K), or (N, L, K) of a tagger, for images or sentences (N, ...).
 
     The model is put in evaluation mode; it and each of its modules are left in the mode that they
-    were in. Sentences go through by length, so that a batch has little padding.
+    were in. A model whose `ignores_padding` is true, as our children's is, gets sentences by
+    length, with little padding; any other gets them as they are.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        if inputs.ndim == 4:
-            parts = inputs.split(batch_size)
-            return torch.cat([model(channels_last(to_float(part))) for part in parts])
-        return _predict_sentences(model, inputs, batch_size)
+        if inputs.ndim == 2 and getattr(model, "ignores_padding", False):
+            return _predict_by_length(model, inputs, batch_size)
+        return torch.cat(
+            [model(channels_last(to_float(part))) for part in inputs.split(batch_size)]
+        )
     finally:
         for module, mode in modes:
             module.training = mode
 
 
-def _predict_sentences(model: nn.Module, ids: Tensor, batch_size: int) -> Tensor:
+def _predict_by_length(model: nn.Module, ids: Tensor, batch_size: int) -> Tensor:
     order = (ids != PAD).sum(1).argsort(stable=True)
     ordered = ids[order]
     lengths = _longest(ordered, batch_size)

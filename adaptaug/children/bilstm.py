@@ -13,6 +13,9 @@ class BiLSTM(nn.Module):
     ReLU; dropout 0.5; one unit for two classes, else one a class. At width 64 it is the study's.
     """
 
+    ignores_padding = True
+    """What a sentence gives does not depend on the padding after it."""
+
     def __init__(
         self,
         vocabulary_size: int,

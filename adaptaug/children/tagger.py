@@ -9,6 +9,9 @@ from adaptaug.children.sentences import SentenceEncoder
 class Tagger(nn.Module):
     """Embedding 2 `width`, an LSTM of `width` units in each direction, dropout 0.5, linear."""
 
+    ignores_padding = True
+    """What a sentence gives does not depend on the padding after it."""
+
     def __init__(
         self,
         vocabulary_size: int,

@@ -16,6 +16,8 @@ IMAGES = torch.zeros(5, 1, 4, 4, dtype=torch.uint8)
 class Ends(nn.Module):
     """Logits (B, 2): how many words a sentence has, and how wide the batch is."""
 
+    ignores_padding = True
+
     def forward(self, ids: Tensor) -> Tensor:
         counts = (ids > 0).sum(1)
         return torch.stack([counts, torch.full_like(counts, ids.shape[1])], 1).float()
@@ -23,6 +25,8 @@ class Ends(nn.Module):
 
 class Each(nn.Module):
     """Logits (B, L, 1): the ids."""
+
+    ignores_padding = True
 
     def forward(self, ids: Tensor) -> Tensor:
         return ids[..., None].float()
@@ -70,12 +74,26 @@ def test_joined_examples_are_padded_to_the_longer() -> None:
     assert len(joined(Examples(IMAGES, LABELS), Examples(IMAGES, LABELS))) == 10
 
 
+class Unsqueeze(nn.Module):
+    """Ids as one channel of numbers."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return ids.float()[:, None]
+
+
 def test_predictions_come_in_the_order_of_the_sentences() -> None:
     logits = predict(Ends(), IDS, batch_size=2)
     assert logits[:, 0].tolist() == [1, 2, 1, 3, 2]
     # by length: rows 0 and 2, rows 1 and 4, row 3; each as wide as it must be
     assert logits[:, 1].tolist() == [1, 2, 1, 3, 2]
     assert torch.equal(predict(Each(), IDS, batch_size=2)[..., 0], IDS.float())
+
+
+def test_a_model_that_sees_padding_gets_sentences_as_they_are() -> None:
+    """Such as a CNN over words: a wide kernel does not fit a short sentence that is cut."""
+    kernel = nn.Conv1d(1, 2, 4)
+    model = nn.Sequential(Unsqueeze(), kernel, nn.Flatten())
+    assert torch.equal(predict(model, IDS, batch_size=2), model(IDS))
 
 
 def test_flat_puts_tokens_side_by_side() -> None:
