@@ -3,7 +3,8 @@
 Wei and Zou (2019) write nine augmented sentences beside each original; each comes from one of four
 techniques, which changes a tenth of the words. Here a row is augmented with probability 9/10 at
 magnitude 1, by one technique at random. What differs: places of insertions are drawn at once, so
-that two words never go to the same one, and swaps of one row do not overlap.
+that two words never go to the same one, swaps of one row do not overlap, and a word that stands
+in a row several times is replaced by a synonym at one place, not at all of them.
 """
 
 import torch
