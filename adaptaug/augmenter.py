@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from adaptaug.artefact import Policy
-from adaptaug.batches import modality_of, predict, to_float
+from adaptaug.batches import predict, to_float
 from adaptaug.controllers import Controller
 from adaptaug.data import Examples
 from adaptaug.data.examples import check_labels, check_tokens
@@ -118,7 +118,7 @@ class Augmenter:
         observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed, scorer)
         self._decider = Decider(chosen, observer, model, PeakFraction(learning_rate), total_steps)
         self._draws = torch.Generator(self.device).manual_seed(seed + 1)
-        self._modality = modality_of(validation)
+        self._modality = validation.modality
         self._shape = tuple(validation.inputs.shape[1:])
         self._n_train, self._batch_size, self._board = n_train, batch_size, board
         self._step, self._warned = 0, False
@@ -269,7 +269,7 @@ def _count_classes(model: nn.Module, examples: Examples) -> int:
     """Number of classes K, from what the model makes of one example."""
     with torch.random.fork_rng([examples.inputs.device] if examples.inputs.is_cuda else []):
         logits = predict(model, examples.inputs[:1])
-    dimensions, form = (3, "(B, L, K)") if modality_of(examples) == "tagging" else (2, "(B, K)")
+    dimensions, form = (3, "(B, L, K)") if examples.modality == "tagging" else (2, "(B, K)")
     if logits.ndim != dimensions or logits.shape[-1] < 2:
         raise AdaptAugError(
             f"the model must return logits {form} for 2 classes or more, got {tuple(logits.shape)}"
@@ -279,7 +279,7 @@ def _count_classes(model: nn.Module, examples: Examples) -> int:
 
 def _check_words(examples: Examples, vocabulary: Vocabulary | None) -> None:
     """Makes sure that held-out sentences come with a vocabulary that fits them."""
-    if (vocabulary is None) != (modality_of(examples) == "image"):
+    if (vocabulary is None) != (examples.modality == "image"):
         raise AdaptAugError(
             "vocabulary goes with sentences, given as ids (N, L), "
             f"got {vocabulary and len(vocabulary)} words and {tuple(examples.inputs.shape)}"
@@ -296,7 +296,7 @@ def _tagged(
     num_classes: int,
 ) -> Examples:
     """What ops take tokens and mentions from: no examples at all where sentences have no tags."""
-    if modality_of(held_out) != "tagging":
+    if held_out.modality != "tagging":
         return Examples(held_out.inputs[:0], held_out.targets[:0])
     if train is None or not classes:
         raise AdaptAugError(
@@ -309,7 +309,7 @@ def _tagged(
             f"classes must name each of the model's {num_classes} tags, got {len(classes)} names"
         )
     examples = to_examples(train, "train").to(held_out.inputs.device)
-    if modality_of(examples) != "tagging":
+    if examples.modality != "tagging":
         raise AdaptAugError(
             "train must be ids (N, L) and tags (N, L), "
             f"got {tuple(examples.inputs.shape)} and {tuple(examples.targets.shape)}"
@@ -329,7 +329,7 @@ def _bound(
     classes: Sequence[str],
 ) -> OpSpace:
     """The op space with what its token ops look up; says which of them lack synonyms."""
-    modality = modality_of(tagged)
+    modality = tagged.modality
     synonyms = load_lexicon(str(lexicon)) if isinstance(lexicon, str | Path) else lexicon
     missing = [op.name for op in op_space.ops if op.needs_lexicon and modality in op.modalities]
     if synonyms is None and missing:

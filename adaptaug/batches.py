@@ -12,17 +12,9 @@ from torch.nn.functional import pad
 
 from adaptaug.data import Examples
 from adaptaug.data.vocabulary import IGNORED, PAD
-from adaptaug.modality import Modality
 
 Batch = tuple[Tensor, Tensor]
 """Inputs and targets."""
-
-
-def modality_of(examples: Examples) -> Modality:
-    """Which kind of data examples are, from the shapes of their tensors."""
-    if examples.inputs.ndim == 4:
-        return "image"
-    return "text" if examples.targets.ndim == 1 else "tagging"
 
 
 def to_float(inputs: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from adaptaug.batches import flat, modality_of, predict, to_float
+from adaptaug.batches import flat, predict, to_float
 from adaptaug.data import IGNORED, Examples
 from adaptaug.ops import OpSpace
 from adaptaug.scores import Scorer
@@ -221,7 +221,7 @@ class Observer:
 
 def applicable(op_space: OpSpace, examples: Examples) -> tuple[bool, ...]:
     """Which ops of a space make sense for such examples, with the tables that it is bound to."""
-    modality, tables = modality_of(examples), op_space.tables
+    modality, tables = examples.modality, op_space.tables
     channels = examples.inputs.shape[1] if modality == "image" else 3
     lexicon = tables is not None and tables.synonyms is not None
     return op_space.applies(modality, channels, lexicon=lexicon)

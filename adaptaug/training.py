@@ -17,7 +17,6 @@ from adaptaug.batches import (
     channels_last,
     flat,
     in_batches,
-    modality_of,
     predict,
     to_float,
 )
@@ -90,7 +89,7 @@ def child_shape(
         return ChildShape("image", num_classes, task.width, channels, (height, width))
     vectors = None if task.vectors is None else _vectors(task.vectors, vocabulary)
     return ChildShape(
-        modality_of(examples), num_classes, task.width,
+        examples.modality, num_classes, task.width,
         vocabulary_size=len(vocabulary), vectors=vectors,
     )  # fmt: skip
 

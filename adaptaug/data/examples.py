@@ -22,6 +22,13 @@ class Examples:
     targets: Tensor
     """int64 (N,), class indices in 0..K-1; in tagging (N, L), `IGNORED` at padding."""
 
+    @property
+    def modality(self) -> Modality:
+        """Which kind of data these are, from the shapes of the tensors."""
+        if self.inputs.ndim == 4:
+            return "image"
+        return "text" if self.targets.ndim == 1 else "tagging"
+
     def __len__(self) -> int:
         """Number of examples N."""
         return self.targets.shape[0]
@@ -54,9 +61,7 @@ class Source:
     @property
     def modality(self) -> Modality:
         """Which kind of data it is."""
-        if self.vocabulary is None:
-            return "image"
-        return "text" if self.train.targets.ndim == 1 else "tagging"
+        return self.train.modality
 
     @property
     def num_classes(self) -> int:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adaptaug.batches import cut, flat, in_batches, joined, modality_of, predict
+from adaptaug.batches import cut, flat, in_batches, joined, predict
 from adaptaug.data import Examples
 
 IDS = torch.tensor([[5, 0, 0, 0], [6, 7, 0, 0], [8, 0, 0, 0], [1, 2, 3, 0], [9, 9, 0, 0]])
@@ -33,9 +33,9 @@ class Each(nn.Module):
 
 
 def test_the_kind_of_data_is_in_the_shapes() -> None:
-    assert modality_of(Examples(IMAGES, LABELS)) == "image"
-    assert modality_of(Examples(IDS, LABELS)) == "text"
-    assert modality_of(Examples(IDS, TAGS)) == "tagging"
+    assert Examples(IMAGES, LABELS).modality == "image"
+    assert Examples(IDS, LABELS).modality == "text"
+    assert Examples(IDS, TAGS).modality == "tagging"
 
 
 @pytest.mark.parametrize("targets", [LABELS, TAGS])
