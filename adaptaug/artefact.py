@@ -24,7 +24,7 @@ from adaptaug.observation import OBSERVATION_VERSION
 from adaptaug.ops import OpSpace
 from adaptaug.policy import PolicyNetwork
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Changes whenever files or keys of the artefact do."""
 
 _KEYS = {

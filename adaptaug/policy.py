@@ -26,6 +26,8 @@ START_MAGNITUDE = 0.15
 OFF_BIAS = -3.0
 """Bias of an op that is off, whatever the network says."""
 
+_LOG_PASSES = GLOBAL_FEATURES.index("log_passes")
+
 
 def to_magnitudes(actions: np.ndarray) -> np.ndarray:
     """Maps actions in [-1, 1] to magnitudes in [0, 1]; those up to `OFF_BELOW` mean 0."""
@@ -117,7 +119,12 @@ ACTORS: dict[str, Callable[[int, tuple[int, ...]], nn.Module]] = {
 
 
 class PolicyNetwork(nn.Module):
-    """Observation to magnitudes: standardise, actor, one bias per op, squash."""
+    """Observation to magnitudes: standardise, actor, one bias per op, squash.
+
+    `gate` (n_ops, 2) opens and closes each op by the budget: what is left of its bias above
+    `OFF_BIAS` is the share a + b x, at least 0 and at most 1, where x is the feature `log_passes`.
+    A search leaves every gate open, (1, 0); adaptation sets them.
+    """
 
     def __init__(
         self,
@@ -146,13 +153,18 @@ class PolicyNetwork(nn.Module):
         self.standardise = Standardise(n_ops)
         self.actor = ACTORS[actor](n_ops, hidden)
         self.op_bias = nn.Parameter(torch.zeros(n_ops), requires_grad=op_bias)
+        self.gate: torch.Tensor
+        self.register_buffer("gate", torch.tensor([[1.0, 0.0]]).repeat(n_ops, 1))
         self.start = math.atanh(float(to_actions(np.array(START_MAGNITUDE))))
         initialise(self.actor, generator or torch.Generator().manual_seed(0), last_scale=0.01)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
         latents: torch.Tensor = self.actor(*self.standardise(observations))
-        return latents + self.op_bias + self.start
+        passes = observations[..., _LOG_PASSES, None]
+        opened = (self.gate[:, 0] + self.gate[:, 1] * passes).clamp(0, 1)
+        closed = torch.full_like(self.op_bias, OFF_BIAS)
+        return latents + torch.lerp(closed, self.op_bias, opened) + self.start
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

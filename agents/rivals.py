@@ -25,6 +25,10 @@ FEWEST_TRAININGS = 12
 SHIFTS = {"fitted": 0.0, "weaker": -0.3, "stronger": 0.3}
 """What adaptation tries on top of the biases of the ops that help."""
 
+HALF_OPEN = 0.05
+"""An op's gate is half open where its expected effect on the score is 0, and moves by as much
+again for this effect: half a point of accuracy, more or less."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -103,16 +107,18 @@ def best_constant(
 def adapt(
     policy: Policy, trial: Trial, trainings: int, pool: Pool, *, quiet: bool = False
 ) -> tuple[Policy, dict[str, Any]]:
-    """Fits the biases of the ops to new data; the shared network stays as it is.
+    """Fits to new data which ops act at which budgets; the shared network stays as it is.
 
     Three quarters of the trainings screen the ops (see `agents.screening`): each is off, or on
-    as the network would have it, whatever held it down where the policy was searched. The rest
-    decides, on equal tasks and seeds, between the ops that probably help, these a little weaker
-    or stronger, the policy's own biases, and all ops off: what does not help is not kept.
+    as the network would have it, whatever held it down where the policy was searched. What an op
+    adds is a line over the budget's logarithm, and sets the op's gate: it closes where the op
+    would not help. The rest of the trainings decides, on equal tasks and seeds, between the ops
+    so gated, these a little weaker or stronger, the policy's own biases, and all ops off.
 
     Returns:
-        The adapted policy, and what was done: `episodes` spent, what each op is worth (`effects`),
-        the mean `scores` of the choices, and which of them was `kept`.
+        The adapted policy, and what was done: `episodes` spent, what each op is worth at the
+        lowest and the highest budget that was tried (`effects`), the mean `scores` of the choices,
+        and which of them was `kept`.
     """
     if trainings < FEWEST_TRAININGS:
         raise AdaptAugError(
@@ -120,44 +126,47 @@ def adapt(
         )
     with torch.no_grad():
         own = policy.network.op_bias.numpy().astype(np.float64)
-    free = own.clip(min=0)
+    free, off = own.clip(min=0), np.full(len(own), OFF_BIAS)
     size = 6
     rounds = max(1, trainings * 3 // 4 // size)
-    screening = Screening(len(own), np.random.default_rng((trial.seed, 2)))
+    screening, budgets = Screening(len(own), np.random.default_rng((trial.seed, 2))), []
     for number in range(rounds):
         on = screening.ask(size)
-        arms = [_arm(shifted(policy, bias), "adapting") for bias in np.where(on, free, OFF_BIAS)]
+        arms = [_arm(shifted(policy, bias), "adapting") for bias in np.where(on, free, off)]
         jobs = [job for arm in arms for job in trial.jobs(arm, [number])]
         label = f"adapting {number + 1}/{rounds}"
         scores = [trial.score(record) for record in pool.run(jobs, label, quiet=quiet)]
-        screening.tell(on, np.array(scores), math.log2(1 + jobs[0].task.passes))
-    helping = screening.helps > 0.5
-    choices = {name: np.where(helping, free + shift, OFF_BIAS) for name, shift in SHIFTS.items()}
-    choices |= {"own": own, "off": np.full(len(own), OFF_BIAS)}
+        budgets.append(math.log2(1 + jobs[0].task.passes) / 4)
+        screening.tell(on, np.array(scores), budgets[-1])
+    gate = screening.lines / HALF_OPEN / 2 + (0.5, 0)
+    choices = {name: shifted(policy, free + shift, gate) for name, shift in SHIFTS.items()}
+    choices |= {"own": policy, "off": shifted(policy, off)}
     last = range(rounds, rounds + max(1, (trainings - rounds * size) // len(choices)))
     means = {
         name: float(np.mean([
             trial.score(record)
-            for record in pool.run(
-                trial.jobs(_arm(shifted(policy, bias), name), last), "choosing", quiet=quiet
-            )
+            for record in pool.run(trial.jobs(_arm(choice, name), last), "choosing", quiet=quiet)
         ]))
-        for name, bias in choices.items()
+        for name, choice in choices.items()
     }  # fmt: skip
     chosen = max(means, key=lambda name: means[name])
     spent = rounds * size + len(choices) * len(last)
-    effects = dict(zip(policy.ops, screening.effects.tolist(), strict=True))
+    ends = np.array([[1, 1], [min(budgets), max(budgets)]])
+    effects = dict(zip(policy.ops, (screening.lines @ ends).tolist(), strict=True))
     done = {
         "episodes": spent, "effects": effects, "scores": means, "kept": chosen, "seed": trial.seed,
     }  # fmt: skip
-    return shifted(policy, choices[chosen]), done
+    return choices[chosen], done
 
 
-def shifted(policy: Policy, bias: np.ndarray) -> Policy:
-    """The policy with these biases in place of its own."""
+def shifted(
+    policy: Policy, bias: np.ndarray, gate: Sequence[float] | np.ndarray = (1, 0)
+) -> Policy:
+    """The policy with these biases (n_ops,) and gates (n_ops, 2), open ones by default."""
     network = copy.deepcopy(policy.network)
     with torch.no_grad():
         network.op_bias.copy_(torch.from_numpy(bias))
+        network.gate.copy_(torch.as_tensor(gate))
     return replace(policy, network=network)
 
 

@@ -41,7 +41,9 @@ class Screening:
         self.helps = np.full(n_ops, 0.5)
         """Each op's probability of having a positive effect."""
         self.effects = np.zeros(n_ops)
-        """Each op's expected effect on the score."""
+        """Each op's expected effect on the score, there."""
+        self.lines = np.zeros((n_ops, 2))
+        """The expected effect at any budget: a + b x, where x is the feature `log_passes`."""
         self._random = random
         self._on: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []
@@ -54,7 +56,13 @@ class Screening:
         return drawn
 
     def tell(self, on: np.ndarray, scores: np.ndarray, log_passes: float) -> None:
-        """Takes scores (count,) of children that share task and seed, by `on` (count, n_ops)."""
+        """Takes scores (count,) of children that share task and seed.
+
+        Args:
+            on: which ops were on, (count, n_ops).
+            scores: what the children reached, (count,).
+            log_passes: their budget, as the observation has it.
+        """
         self._on.append(on - on.mean(0))
         self._scores.append(scores - scores.mean())
         self._budgets.append(log_passes)
@@ -63,7 +71,8 @@ class Screening:
     def _fit(self) -> None:
         """Ridge regression, its noise estimated from the residuals."""
         budgets = np.array(self._budgets)
-        budgets = (budgets - budgets.mean()) / max(budgets.std(), 1e-6)
+        centre, spread = budgets.mean(), max(budgets.std(), 1e-6)
+        budgets = (budgets - centre) / spread
         features = np.concatenate(
             [np.hstack([on, on * budget]) for on, budget in zip(self._on, budgets, strict=True)]
         )
@@ -79,6 +88,8 @@ class Screening:
             noise = squares / max(1.0, len(scores) - fitted) + 1e-6
         reading = np.hstack([np.eye(len(self.helps))] * 2)
         self.effects = reading @ weights
+        level, slope = np.split(weights, 2)
+        self.lines = np.column_stack([level - slope * centre / spread, slope / spread])
         deviations = np.sqrt(np.diag(reading @ covariance @ reading.T))
         self.helps = norm.cdf(self.effects / deviations)
 

@@ -8,6 +8,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
 from adaptaug.policy import (
     OFF_BELOW,
+    OFF_BIAS,
     START_MAGNITUDE,
     PolicyNetwork,
     Standardise,
@@ -106,6 +107,21 @@ def test_an_op_bias_moves_its_own_op_only() -> None:
     assert after[0] == before[0]
     assert after[1] > before[1]
     assert after[2] == 0
+
+
+def test_a_gate_opens_and_closes_its_op_by_the_budget() -> None:
+    network = PolicyNetwork(3)
+    passes = GLOBAL_FEATURES.index("log_passes")
+    observations = torch.zeros(3, observation_size(3))
+    observations[:, passes] = torch.tensor([0.5, 1.0, 2.0])
+    with torch.no_grad():
+        network.op_bias[1] = 1.0
+        free = network(observations)
+        network.gate[1] = torch.tensor([-1.0, 1.0])  # closed up to 1, open from 2
+        gated = network(observations)
+    assert gated[:, [0, 2]].equal(free[:, [0, 2]])
+    assert gated[2].equal(free[2])
+    assert (gated - free)[:2, 1].tolist() == pytest.approx([OFF_BIAS - 1] * 2)
 
 
 def test_without_op_bias_nothing_of_an_op_is_learned() -> None:

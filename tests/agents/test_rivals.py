@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -6,12 +8,20 @@ from adaptaug.controllers import Constant, Learned
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Record
+from adaptaug.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy import OFF_BIAS, PolicyNetwork
 from adaptaug.task import Task, TaskRange
 from agents.rivals import Trial, adapt, best_constant, shifted
 
 OPS = ("rotate", "noise", "hflip")
 TARGET = np.array([0.6, 0.2, 0.0])
+
+
+def chosen(network: PolicyNetwork, passes: float = 128) -> list[float]:
+    """The magnitudes at a budget."""
+    observation = np.zeros(observation_size(len(OPS)), np.float32)
+    observation[GLOBAL_FEATURES.index("log_passes")] = math.log2(1 + passes) / 4
+    return network.magnitudes(observation)
 
 
 class ToyPool:
@@ -30,8 +40,7 @@ class ToyPool:
             magnitudes = np.array(controller.magnitudes)
         else:
             assert isinstance(controller, Learned)
-            size = controller.network.standardise.n_ops * 6 + 16
-            magnitudes = np.array(controller.network.magnitudes(np.zeros(size, np.float32)))
+            magnitudes = np.array(chosen(controller.network, job.task.passes))
         luck = np.random.default_rng(job.seed).normal(0, 0.1)  # shared by arms on one trial
         accuracy = 0.9 - ((magnitudes - self.target) ** 2).sum() + luck
         return {
@@ -71,16 +80,15 @@ def test_adaptation_keeps_what_helps_and_drops_what_harms(trial: Trial, policy: 
     adapted, done = adapt(policy, trial, 200, pool, quiet=True)
     assert done["episodes"] == len(pool.jobs) <= 200
     assert done["kept"] == "stronger"
-    assert done["effects"]["rotate"] > 0 > done["effects"]["hflip"]
-    magnitudes = adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32))
-    assert magnitudes == pytest.approx([0.3, 0.3, 0], abs=0.05)
+    assert min(done["effects"]["rotate"]) > 0 > max(done["effects"]["hflip"])
+    assert chosen(adapted.network) == pytest.approx([0.3, 0.3, 0], abs=0.05)
     assert policy.network.op_bias.tolist() == [0, 0, 0]  # the policy itself is as it was
 
 
 def test_adaptation_frees_an_op_that_was_off_at_home(trial: Trial, policy: Policy) -> None:
     at_home = shifted(policy, np.array([0.0, 0.0, OFF_BIAS]))
     adapted, _ = adapt(at_home, trial, 100, ToyPool(np.array([-0.5, -0.5, 0.3])), quiet=True)
-    rotate, noise, hflip = adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32))
+    rotate, noise, hflip = chosen(adapted.network)
     assert rotate == noise == 0
     assert hflip > 0.1
 
@@ -88,11 +96,30 @@ def test_adaptation_frees_an_op_that_was_off_at_home(trial: Trial, policy: Polic
 def test_adaptation_switches_off_what_only_harms(trial: Trial, policy: Policy) -> None:
     adapted, _ = adapt(policy, trial, 20, ToyPool(np.full(3, -1.0)), quiet=True)
     assert adapted.network.op_bias.tolist() == [OFF_BIAS] * 3
-    assert adapted.network.magnitudes(np.zeros(16 + 6 * 3, np.float32)) == [0, 0, 0]
+    assert chosen(adapted.network) == [0, 0, 0]
+
+
+class LongRunsOnly(ToyPool):
+    """Children that every op helps in long runs and harms in short ones."""
+
+    def record(self, job: Job) -> Record:
+        self.target = np.full(len(OPS), 0.3 if job.task.passes > 64 else -0.3)
+        return super().record(job)
+
+
+def test_adaptation_gates_the_ops_by_the_budget(policy: Policy) -> None:
+    wide = Trial([TaskRange(Task(), (20, 2000), (100, 100))], [CostTable()], 0.05, seed=3)
+    adapted, done = adapt(policy, wide, 200, LongRunsOnly(), quiet=True)
+    assert done["kept"] != "off"
+    assert chosen(adapted.network, passes=8) == [0, 0, 0]
+    assert min(chosen(adapted.network, passes=512)) > 0.1
+    for shortest, longest in done["effects"].values():
+        assert shortest < 0 < longest
 
 
 def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
     other = shifted(policy, np.array([1.0, -2.0, 0.5]))
+    assert other.network.gate.equal(policy.network.gate)
     assert other.network.op_bias.tolist() == [1.0, -2.0, 0.5]
     ours, theirs = policy.network.state_dict(), other.network.state_dict()
     assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")
