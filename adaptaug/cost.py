@@ -25,11 +25,17 @@ class CostTable:
     """One observation: validation and probes."""
     default: float = 0.1
     """Any stage that is not in the table."""
+    validate: float = 0.5
+    """One observation without probes."""
 
     def interval(self, op_space: OpSpace, magnitudes: Sequence[float], batches: int) -> float:
         """Cost of augmenting `batches` batches at these magnitudes."""
         active = {stage for stage, m in zip(op_space.stages, magnitudes, strict=True) if m > 0}
         return batches * sum(self.stages.get(stage, self.default) for stage in sorted(active))
+
+    def observation(self, probe: bool) -> float:
+        """Cost of one observation, with or without probes."""
+        return self.observe if probe else self.validate
 
     def to_dict(self) -> dict[str, Any]:
         """The table as plain data, for JSON."""
@@ -37,7 +43,7 @@ class CostTable:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Reads plain data."""
+        """Reads plain data; what is missing takes its default, as in older policies."""
         return cls(**data)
 
 
@@ -56,8 +62,11 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
                 on = [0.5 * (other == stage) for other in op_space.stages]
                 taken = _seconds(partial(run.train_batches, batches, on), device) / batches
                 stages[stage] = max(0.0, taken / step - 1)
-        observe = _seconds(lambda: observer.observe(run.model, situation), device) / step
-    return CostTable(stages, observe)
+        observe, validate = (
+            _seconds(partial(observer.observe, run.model, situation, probe=probe), device) / step
+            for probe in (True, False)
+        )
+    return CostTable(stages, observe, validate=validate)
 
 
 def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float:

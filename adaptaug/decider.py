@@ -165,11 +165,12 @@ class Decider:
         batches = None
         if self._recorded:
             batches = Metrics(*(float(v) / self._recorded for v in (self._losses, self._hits)))
-        self._spent += self._pilot.costs.observe
+        probe = self._pilot.controller.probes
+        self._spent += self._pilot.costs.observation(probe)
         cost = self._spent / self._steps
         situation = Situation(progress, passes, self._rate.at(progress), batches, cost)
         with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
-            return self._observer.observe(self._model, situation)
+            return self._observer.observe(self._model, situation, probe=probe)
 
 
 def _detached(value: Tensor | float) -> Tensor | float:

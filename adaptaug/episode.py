@@ -41,13 +41,13 @@ class Episode:
         """Whether no decision is left."""
         return self.run.finished
 
-    def observe(self) -> Observation:
-        """Validates and probes, which costs."""
-        self._spent += self._costs.observe
+    def observe(self, probe: bool = True) -> Observation:
+        """Validates and, with `probe`, tries every op alone; both cost."""
+        self._spent += self._costs.observation(probe)
         situation = Situation(
             self.run.progress, self.task.passes, self.run.learning_rate, self.batches, self.cost
         )
-        return self.observer.observe(self.run.model, situation)
+        return self.observer.observe(self.run.model, situation, probe=probe)
 
     def advance(self, magnitudes: Sequence[float]) -> list[float]:
         """Trains to the next decision.

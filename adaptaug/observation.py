@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from adaptaug.batches import flat, predict, to_float
 from adaptaug.data import IGNORED, Examples
+from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.scores import Scorer
 from adaptaug.training import Metrics, evaluate, hard
@@ -69,6 +70,16 @@ class Observation:
     """float32 (len(GLOBAL_FEATURES),) in [-LIMIT, LIMIT]."""
     ops: np.ndarray
     """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT]."""
+
+    def feature(self, name: str) -> float:
+        """What one of the GLOBAL_FEATURES is, by its name.
+
+        Raises:
+            AdaptAugError: there is no such feature.
+        """
+        if name not in GLOBAL_FEATURES:
+            raise AdaptAugError(f"a feature must be one of {GLOBAL_FEATURES}, got {name!r}")
+        return float(self.run[GLOBAL_FEATURES.index(name)])
 
     def flat(self) -> np.ndarray:
         """The whole as float32 (observation_size(n_ops),): the run first, then op by op."""
@@ -125,10 +136,15 @@ class Observer:
         self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
         self._probe_targets = self.validation.targets[:PROBE_SIZE]
 
-    def observe(self, model: nn.Module, situation: Situation) -> Observation:
+    def observe(self, model: nn.Module, situation: Situation, *, probe: bool = True) -> Observation:
         """Evaluates the model and returns what a controller may know.
 
         The model is left in the mode and the random state that it was in.
+
+        Args:
+            model: the child.
+            situation: where its run stands.
+            probe: whether the ops are tried; otherwise the features of that are 0.
         """
         scale = math.log(self.num_classes)
         train = evaluate(model, self.train, self.scorer)
@@ -153,7 +169,11 @@ class Observer:
             features[f"{name}_change"] = features[name] - self._last.get(name, features[name])
         self._last = features
         run = np.array([features[name] for name in GLOBAL_FEATURES])
-        return Observation(_clip(run), _clip(self._op_features(model, situation, scale)))
+        n_ops = len(self.op_space)
+        probed = self._probe_features(model, situation, scale) if probe else np.zeros((n_ops, 3))
+        chosen = np.array(self._magnitudes or [[0.0] * n_ops])
+        ops = np.column_stack([probed, chosen[-1], chosen.mean(0), self.applies])
+        return Observation(_clip(run), _clip(ops))
 
     def remember(self, magnitudes: Sequence[float]) -> None:
         """Notes what the controller chose."""
@@ -179,17 +199,16 @@ class Observer:
         train = Examples(state["inputs"], state["targets"])
         self.train = train.to(self.validation.inputs.device)
 
-    def _op_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
-        n_ops = len(self.op_space)
+    def _probe_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
+        """Features (n_ops, 3) of what each op alone does, the last its change."""
         # An untrained child says nothing about an op, and after the last decision none is needed.
         needed = 0 < situation.progress < 1
-        probe = self._probe(model, scale) if needed else np.zeros((n_ops, 2))
+        probe = self._probe(model, scale) if needed else np.zeros((len(self.op_space), 2))
         last = probe if self._last_probe is None else self._last_probe
         self._last_probe = probe
-        chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         with np.errstate(invalid="ignore"):  # a diverged child's losses
             change = probe[:, 0] - last[:, 0]
-        return np.column_stack([probe, change, chosen[-1], chosen.mean(0), self.applies])
+        return np.column_stack([probe, change])
 
     @torch.no_grad()
     def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
