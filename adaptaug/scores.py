@@ -1,7 +1,8 @@
-"""Scores of predictions: accuracy and F1, for classes and for tags."""
+"""Scores of predictions: accuracy, precision, recall and F1, for classes and for tags."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -19,41 +20,58 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
     return float((predicted == targets)[targets != IGNORED].float().mean())
 
 
-def f1(predicted: Tensor, targets: Tensor, classes: Sequence[str]) -> float:
-    """Macro F1 of classes (N,), or entity-level F1 of tags (N, L), as `seqeval` counts it.
+def precision_recall_f1(
+    predicted: Tensor, targets: Tensor, classes: Sequence[str]
+) -> tuple[float, float, float]:
+    """Macro means over classes (N,), or of entities of tags (N, L), as `seqeval` counts them.
 
     Args:
         predicted: int64 (N,) or (N, L).
         targets: the same shape; in tagging `IGNORED` at padding.
         classes: names of the tags, such as "B-PER".
 
+    Returns:
+        Precision, recall and F1 in [0, 1]; each 0 where it would divide by 0. The macro F1 is the
+        mean of the classes' F1, not the harmonic mean of the other two.
+
     Raises:
         AdaptAugError: tags, and the package seqeval is not installed.
     """
     if targets.ndim == 1:
-        from sklearn.metrics import f1_score  # takes a second
+        from sklearn.metrics import precision_recall_fscore_support  # takes a second
 
-        return float(f1_score(targets.cpu(), predicted.cpu(), average="macro", zero_division=0))
-    lengths = (targets != IGNORED).sum(1).tolist()
-    true, guessed = (
-        [
-            [classes[tag] for tag in row[:length]]
-            for row, length in zip(tags.tolist(), lengths, strict=True)
-        ]
-        for tags in (targets, predicted)
-    )
-    return float(_seqeval()(true, guessed, zero_division=0))
+        scores = precision_recall_fscore_support(
+            targets.cpu(), predicted.cpu(), average="macro", zero_division=0
+        )
+    else:
+        lengths = (targets != IGNORED).sum(1).tolist()
+        true, guessed = (
+            [
+                [classes[tag] for tag in row[:length]]
+                for row, length in zip(tags.tolist(), lengths, strict=True)
+            ]
+            for tags in (targets, predicted)
+        )
+        scores = _seqeval()(true, guessed, average="micro", zero_division=0)
+    precision, recall, f1_score, _ = scores
+    return float(precision), float(recall), float(f1_score)
 
 
-def _seqeval() -> Callable[..., float]:
+def f1(predicted: Tensor, targets: Tensor, classes: Sequence[str]) -> float:
+    """The F1 of `precision_recall_f1`."""
+    return precision_recall_f1(predicted, targets, classes)[2]
+
+
+def _seqeval() -> Callable[..., tuple[float, float, float, Any]]:
     try:
-        from seqeval.metrics import f1_score
+        from seqeval.metrics import sequence_labeling
     except ImportError:
         raise AdaptAugError(
             "F1 of entities needs the package seqeval: pip install 'adaptaug[seqeval]'"
         ) from None
-    score: Callable[..., float] = f1_score
-    return score
+    scores: Callable[..., tuple[float, float, float, Any]]
+    scores = sequence_labeling.precision_recall_fscore_support
+    return scores
 
 
 SCORES: dict[str, Callable[[Tensor, Tensor, Sequence[str]], float]] = {

@@ -1,9 +1,11 @@
 """Statistics of an evaluation: bootstrap intervals, paired differences, the summary of every arm.
 
 An evaluation record is one child training under one arm, a plain dict. The keys read here are
-`arm`, `seed`, `accuracy` and `f1` (both in [0, 1]) and `seconds` (training time, augmentation and
-controller included). All records given to one call belong to one task: two arms with the same seed
-start from the same split, weights and batch order, so their difference is paired by seed.
+`arm`, `seed`, `accuracy` and `f1` (both in [0, 1]), `seconds` (training time, augmentation and
+controller included) and, where they are there, `precision`, `recall`, `loss`, `controller_seconds`
+and `robustness` (scores in [0, 1] by name). All records given to one call belong to one task: two
+arms with the same seed start from the same split, weights and batch order, so their difference is
+paired by seed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,10 +57,10 @@ def paired_difference(
         records: evaluation records of one task.
         arm: name of the arm that is judged.
         reference: name of the arm that it is compared with.
-        score: "accuracy" or "f1".
+        score: "accuracy", "f1" or any other number of the records.
 
     Returns:
-        `mean` and `ci95` (a list of two) in [-1, 1], `n` pairs, and `p`, two-sided, of Wilcoxon's
+        `mean` and `ci95` (a list of two), `n` pairs, and `p`, two-sided, of Wilcoxon's
         signed-rank test (1.0 where every difference is zero).
 
     Raises:
@@ -73,6 +75,32 @@ def paired_difference(
     differences = differences.round(12)
     p = float(wilcoxon(differences).pvalue) if differences.any() else 1.0
     return {**_mean_and_interval(differences), "p": p}
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Corrects p values for the number of tests (Holm 1979, section 2).
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none ends above 1 or below
+    one that was smaller. Tests that are rejected at level a after this hold together at level a.
+
+    Args:
+        p_values: p of each test by name, in [0, 1].
+
+    Returns:
+        Corrected p of each test, in the same order.
+
+    Raises:
+        AdaptAugError: a p value outside [0, 1] or not a number.
+    """
+    for name, p in p_values.items():
+        if not 0 <= p <= 1:
+            raise AdaptAugError(f"p values must lie in [0, 1], got {p} for {name!r}")
+    corrected: dict[str, float] = {}
+    highest = 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = highest
+    return {name: corrected[name] for name in p_values}
 
 
 def verdict(difference: Mapping[str, Any]) -> str:
@@ -97,37 +125,86 @@ def summarise(records: Sequence[Record], learned: str = "learned") -> dict[str, 
         learned: name of the arm that `learned_minus` is about.
 
     Returns:
-        `arms`: for each arm, in order of appearance, `accuracy` and `f1` (`mean`, `ci95`, `n`) and,
-        where it shares a seed with the arm "none", `relative_cost` (its seconds over those of
-        "none", mean over seeds), `minus_none` and `f1_minus_none` (its paired differences to
-        "none"). `learned_minus` and `f1_learned_minus`: for each other arm that shares a seed with
+        `arms`: for each arm, in order of appearance, `accuracy`, `f1` and, where all its records
+        have them, `precision`, `recall`, `loss`, `seconds` and `controller_seconds` (each `mean`,
+        `ci95`, `n`), and `robustness`, the same for each of its names. Where the arm shares a seed
+        with the arm "none", also `relative_cost` (its seconds over those of "none", mean over
+        seeds), `minus_none` and `f1_minus_none` (its paired differences to "none") and
+        `robustness_minus_none` (for each name without "/").
+        `learned_minus` and `f1_learned_minus`: for each other arm that shares a seed with
         `learned`, the learned arm's paired difference to it; empty without a learned arm.
+        Every difference to "none", and every one of the learned arm, also has `p_holm`, its p
+        corrected over the arms that are compared in the same score.
 
     Raises:
         AdaptAugError: no records, an arm has two records of a seed, or a score is not finite.
     """
     if not records:
         raise AdaptAugError("a summary needs at least one record, got none")
+    records = [_flat(record) for record in records]
     runs = {arm: _by_seed(records, arm) for arm in dict.fromkeys(r["arm"] for r in records)}
+    arms = {arm: _means(list(by_seed.values())) for arm, by_seed in runs.items()}
     plain = runs.get("none", {})
-    arms: dict[str, dict[str, Any]] = {}
-    for arm, by_seed in runs.items():
-        arms[arm] = {
-            score: _mean_and_interval([float(r[score]) for r in by_seed.values()])
-            for score in ("accuracy", "f1")
-        }
-        shared = by_seed.keys() & plain.keys()
-        if shared:
-            ratios = [by_seed[s]["seconds"] / plain[s]["seconds"] for s in sorted(shared)]
-            arms[arm]["relative_cost"] = float(np.mean(ratios))
-            arms[arm]["minus_none"] = paired_difference(records, arm, "none")
-            arms[arm]["f1_minus_none"] = paired_difference(records, arm, "none", "f1")
+    compared = [arm for arm, by_seed in runs.items() if by_seed.keys() & plain.keys()]
+    for arm in compared:
+        shared = sorted(runs[arm].keys() & plain.keys())
+        ratios = [runs[arm][s]["seconds"] / plain[s]["seconds"] for s in shared]
+        arms[arm]["relative_cost"] = float(np.mean(ratios))
+    pairs = {arm: (arm, "none") for arm in compared}
+    for key, score in (("minus_none", "accuracy"), ("f1_minus_none", "f1")):
+        for arm, difference in _differences(records, pairs, score).items():
+            arms[arm][key] = difference
+    for name in arms.get("none", {}).get("robustness", {}):
+        if "/" not in name:
+            having = {
+                arm: pair for arm, pair in pairs.items() if name in arms[arm].get("robustness", {})
+            }
+            for arm, difference in _differences(records, having, _robust(name)).items():
+                arms[arm].setdefault("robustness_minus_none", {})[name] = difference
     rivals = [a for a in runs if a != learned and runs[a].keys() & runs.get(learned, {}).keys()]
+    pairs = {arm: (learned, arm) for arm in rivals}
     return {
         "arms": arms,
-        "learned_minus": {arm: paired_difference(records, learned, arm) for arm in rivals},
-        "f1_learned_minus": {arm: paired_difference(records, learned, arm, "f1") for arm in rivals},
+        "learned_minus": _differences(records, pairs, "accuracy"),
+        "f1_learned_minus": _differences(records, pairs, "f1"),
     }
+
+
+_OPTIONAL = ("precision", "recall", "loss", "seconds", "controller_seconds")
+"""What records of an older form lack."""
+
+
+def _robust(name: str) -> str:
+    """Where a flat record has this score of robustness."""
+    return f"robustness/{name}"
+
+
+def _flat(record: Record) -> Record:
+    """The record with its scores of robustness beside the others."""
+    return {**record, **{_robust(n): v for n, v in (record.get("robustness") or {}).items()}}
+
+
+def _means(records: Sequence[Record]) -> dict[str, Any]:
+    """Means with intervals of one arm, of all that each of its records has."""
+
+    def mean(key: str) -> dict[str, Any]:
+        return _mean_and_interval([record[key] for record in records])
+
+    everywhere = [key for key in records[0] if all(key in record for record in records)]
+    found = {key: mean(key) for key in ("accuracy", "f1")}
+    found |= {key: mean(key) for key in _OPTIONAL if key in everywhere}
+    names = [key.removeprefix(_robust("")) for key in everywhere if key.startswith(_robust(""))]
+    return found | ({"robustness": {name: mean(_robust(name)) for name in names}} if names else {})
+
+
+def _differences(
+    records: Sequence[Record], pairs: Mapping[str, tuple[str, str]], score: str
+) -> dict[str, dict[str, Any]]:
+    """The paired difference of each pair of arms, corrected over those of two different arms."""
+    found = {name: paired_difference(records, *pair, score) for name, pair in pairs.items()}
+    tests = {name: found[name]["p"] for name, (arm, other) in pairs.items() if arm != other}
+    corrected = holm(tests)
+    return {name: row | {"p_holm": corrected.get(name, 1.0)} for name, row in found.items()}
 
 
 def _by_seed(records: Sequence[Record], arm: str) -> dict[int, Record]:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import t as student
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.statistics import bootstrap_interval, paired_difference, summarise, verdict
+from adaptaug.statistics import bootstrap_interval, holm, paired_difference, summarise, verdict
 
 
 def record(arm, seed, accuracy, seconds=1.0):
@@ -121,7 +121,93 @@ def test_summary_by_hand():
     assert summary["learned_minus"]["none"]["ci95"] == pytest.approx([0.1, 0.1])
 
 
-def test_summary_leaves_out_what_cannot_be_compared():
+def test_holm_by_hand():
+    # sorted 0.01, 0.02, 0.03, 0.2 times 4, 3, 2, 1; the third may not fall below the second
+    corrected = holm({"a": 0.03, "b": 0.01, "c": 0.2, "d": 0.02})
+    assert corrected == pytest.approx({"a": 0.06, "b": 0.04, "c": 0.2, "d": 0.06})
+    assert list(corrected) == ["a", "b", "c", "d"]
+    assert holm({"a": 0.6, "b": 0.7}) == {"a": 1.0, "b": 1.0}
+    assert holm({"a": 0.04}) == {"a": 0.04}
+    assert holm({}) == {}
+
+
+def test_holm_rejects_at_least_what_bonferroni_does_and_never_more_than_no_correction():
+    p_values = {str(i): float(p) for i, p in enumerate(np.random.default_rng(1).random(50))}
+    corrected = holm(p_values)
+    for name, p in p_values.items():
+        assert p <= corrected[name] <= min(1, 50 * p)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_holm_refuses_what_is_no_p_value(p):
+    with pytest.raises(AdaptAugError, match=r"p values must lie in \[0, 1\], got .* for 'b'"):
+        holm({"a": 0.5, "b": p})
+
+
+def test_summary_corrects_over_the_arms_that_are_compared():
+    records = [record("none", seed, 0.3) for seed in range(6)]
+    records += [record("good", seed, 0.4 + seed / 100) for seed in range(6)]
+    records += [record("better", seed, 0.5 + seed / 100) for seed in range(6)]
+    records += [record("learned", seed, 0.3) for seed in range(6)]
+
+    summary = summarise(records)
+
+    differences = {arm: row["minus_none"] for arm, row in summary["arms"].items()}
+    p = 2 / 2**6  # all six differences positive
+    assert {arm: row["p"] for arm, row in differences.items()} == pytest.approx(
+        {"none": 1.0, "good": p, "better": p, "learned": 1.0}
+    )
+    # three arms are tested, the arm "none" against itself is no test
+    assert {arm: row["p_holm"] for arm, row in differences.items()} == pytest.approx(
+        {"none": 1.0, "good": 3 * p, "better": 3 * p, "learned": 1.0}
+    )
+    learned = summary["learned_minus"]
+    assert learned["good"]["p_holm"] == pytest.approx(3 * p)
+    assert learned["none"]["p_holm"] == 1.0
+
+
+def full(arm, seed, accuracy, **robustness):
+    more = {"precision": 0.2, "recall": 0.6, "loss": 1.5, "controller_seconds": 0.25}
+    return record(arm, seed, accuracy) | more | {"robustness": robustness or None}
+
+
+def test_summary_of_all_scores_by_hand():
+    records = [
+        full("none", 0, 0.5, **{"fgsm": 0.1, "noise/3": 0.4}),
+        full("none", 1, 0.5, **{"fgsm": 0.3, "noise/3": 0.4}),
+        full("pgd-trained", 0, 0.5, **{"fgsm": 0.3, "noise/3": 0.5}),
+        full("pgd-trained", 1, 0.5, **{"fgsm": 0.4, "noise/3": 0.5}),
+    ]
+
+    none, trained = summarise(records)["arms"].values()
+
+    assert none["precision"] == {"mean": 0.2, "ci95": [0.2, 0.2], "n": 2}
+    assert none["recall"]["mean"] == 0.6
+    assert none["loss"]["mean"] == 1.5
+    assert none["seconds"]["mean"] == 1.0
+    assert none["controller_seconds"]["mean"] == 0.25
+    assert list(none["robustness"]) == ["fgsm", "noise/3"]
+    assert none["robustness"]["fgsm"] == {"mean": 0.2, "ci95": [0.1, 0.3], "n": 2}
+    assert trained["robustness"]["noise/3"]["mean"] == 0.5
+    assert list(trained["robustness_minus_none"]) == ["fgsm"]  # of single cells there are too many
+    assert trained["robustness_minus_none"]["fgsm"]["mean"] == pytest.approx(0.15)
+    assert trained["robustness_minus_none"]["fgsm"]["p_holm"] == 0.5
+    assert none["robustness_minus_none"]["fgsm"]["mean"] == 0
+
+
+def test_summary_leaves_out_scores_that_not_all_records_of_an_arm_have():
+    records = [full("none", 0, 0.5, fgsm=0.1), full("none", 1, 0.5), record("old", 0, 0.6)]
+
+    none, old = summarise(records)["arms"].values()
+
+    assert "robustness" not in none
+    assert "robustness_minus_none" not in old
+    assert "precision" in none
+    assert not {"precision", "recall", "loss", "controller_seconds"} & set(old)
+    assert old["minus_none"]["mean"] == pytest.approx(0.1)
+
+
+def test_summary_leaves_out_what_what_cannot_be_compared():
     summary = summarise([record("a", 0, 0.5), record("learned", 1, 0.6)])
 
     assert "relative_cost" not in summary["arms"]["a"]
