@@ -86,8 +86,9 @@ class Augmenter:
             vocabulary: the words of the ids; text and tagging need it.
             lexicon: synonyms, or what `adaptaug.data.load_lexicon` reads; without them the ops
                 that need some stay off, which is logged.
-            train: ids and tags of the whole training set, from which tagging ops take tokens and
-                mentions; only tagging needs it.
+            train: the whole training set, inputs and labels or tags, from which tagging ops take
+                tokens and mentions; besides tagging, only ops that generate need it. Those train
+                their generator here, which takes minutes.
             classes: names of the tags in BIO form, the position being the label; for tagging.
             metric: what the policy was searched with: 'accuracy' or 'f1' on the held-out data.
             seed: seeds every draw.
@@ -111,6 +112,9 @@ class Augmenter:
         if vocabulary is not None:
             tagged = _tagged(validation, vocabulary, train, classes, self.num_classes)
             space = _bound(chosen.op_space, tagged, vocabulary, lexicon, classes)
+            chosen = replace(chosen, op_space=space)
+        if any(op.fit is not None for op in chosen.op_space.ops):
+            space = _fitted(chosen.op_space, validation, train, self.num_classes, seed, vocabulary)
             chosen = replace(chosen, op_space=space)
         self.op_space, self.total_steps = chosen.op_space, total_steps
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
@@ -319,6 +323,31 @@ def _tagged(
     for place, part in (("train", examples), ("held_out", held_out)):
         check_bio(part.targets, classes, place)
     return examples
+
+
+def _fitted(
+    op_space: OpSpace,
+    held_out: Examples,
+    train: tuple[Tensor, Tensor] | Examples | None,
+    num_classes: int,
+    seed: int,
+    vocabulary: Vocabulary | None,
+) -> OpSpace:
+    """The op space with what its generating ops draw from."""
+    if train is None:
+        names = [op.name for op in op_space.ops if op.fit is not None]
+        raise AdaptAugError(
+            f"ops that generate need train=(inputs, labels), the training set, got none for {names}"
+        )
+    examples = to_examples(train, "train").to(held_out.inputs.device)
+    if examples.modality != held_out.modality:
+        raise AdaptAugError(
+            f"train must be {held_out.modality} data as held_out, got {examples.modality} data"
+        )
+    if vocabulary is not None:
+        check_tokens(examples, "train", len(vocabulary))
+    check_labels(examples.targets, num_classes, "train")
+    return op_space.fitted(examples, num_classes, seed, vocabulary=vocabulary)
 
 
 def _bound(

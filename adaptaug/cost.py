@@ -47,13 +47,23 @@ class CostTable:
         return cls(**data)
 
 
+SLOW = 0.25
+"""Seconds of one step from which steps are timed one by one, not eight together."""
+
+LONGEST = 5.0
+"""Seconds after which a piece of work is not repeated once more."""
+
+
 def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
-    """Measures the table on this machine, for this task, on one thread. Takes about a second."""
+    """Measures the table on this machine, for this task, on one thread.
+
+    Takes about a second, for a large child up to some ten seconds an op.
+    """
     run, observer = start(task.but(steps=10**9, decision_interval=1), 0, op_space, device)
     situation = Situation(0.5, task.passes, 1.0, None, 0.0)
     off = [0.0] * len(op_space)
-    batches = 8
     with one_thread():
+        batches = 8 if _seconds(lambda: run.train_batches(1, off), device) < SLOW else 1
         step = _seconds(lambda: run.train_batches(batches, off), device) / batches
         stages: dict[str, float] = {}
         for index, stage in enumerate(op_space.stages):
@@ -78,4 +88,6 @@ def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float
         if device != "cpu":
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - started)
+        if sum(taken) > LONGEST:
+            break
     return min(taken)

@@ -18,10 +18,11 @@ from adaptaug.data import Source, load, preload
 from adaptaug.episode import Episode
 from adaptaug.ops import Op, OpSpace
 from adaptaug.randomness import one_thread
-from adaptaug.scores import f1
+from adaptaug.robustness import robustness, score_names
+from adaptaug.scores import precision_recall_f1
 from adaptaug.start import draw_split
 from adaptaug.task import Task
-from adaptaug.training import measure
+from adaptaug.training import ChildRun, measure
 
 Record = dict[str, Any]
 """One child training under one arm, as plain data."""
@@ -55,6 +56,8 @@ class Job:
     """Whether the final test split is evaluated; a search must leave it alone."""
     device: str = "cpu"
     """Where the child trains."""
+    robustness: bool = False
+    """Whether the child is also tried on disturbed test examples; read only with `test`."""
 
 
 def train_child(job: Job) -> Record:
@@ -62,10 +65,13 @@ def train_child(job: Job) -> Record:
 
     Returns:
         A record: arm, seed, dataset, child, n_train, steps; validation accuracy, loss and score
-        (the task's metric); with `test` also accuracy, f1 (macro, of entities in tagging) and loss
-        on the final test split; seconds (processor time of the training, augmentation, probing and
-        controller included); the magnitudes of every decision. A child that diverged has the
-        accuracy of chance and `diverged` set.
+        (the task's metric); with `test` also accuracy, precision, recall, f1 (macro, of entities
+        in tagging) and loss on the final test split, and robustness: with `Job.robustness` its
+        scores by name, see `adaptaug.robustness`, else None; seconds (processor time of the
+        training, augmentation, probing, controller and fitting of ops included) and
+        controller_seconds, the part of it that observing and deciding took; the magnitudes of
+        every decision; notes on what a person must know of the ops. A child that diverged has the
+        scores of chance and `diverged` set.
     """
     task, controller = job.task, job.arm.controller
     op_space = OpSpace(job.arm.ops)
@@ -73,10 +79,13 @@ def train_child(job: Job) -> Record:
         episode = Episode(task, job.seed, op_space, job.costs, job.device)
         controller.start(job.seed)
         magnitudes: list[list[float]] = []
+        controller_seconds = 0.0
         started = _clock(job.device)
         while not episode.finished:
-            observation = episode.observe() if controller.observes else None
+            asked = _clock(job.device)
+            observation = episode.observe(controller.probes) if controller.observes else None
             chosen = controller.decide(episode.run.progress, observation)
+            controller_seconds += _clock(job.device) - asked
             magnitudes.append(episode.advance(chosen))
             episode.check_early_stopping()
         seconds = _clock(job.device) - started
@@ -93,7 +102,8 @@ def train_child(job: Job) -> Record:
             "n_train": task.n_train,
             "steps": task.steps,
             "num_classes": run.num_classes,
-            "seconds": seconds,
+            "seconds": seconds + run.op_space.fit_seconds,
+            "controller_seconds": controller_seconds,
             "cost": episode.cost,
             "validation_accuracy": validated.accuracy,
             "validation_loss": validated.loss,
@@ -101,9 +111,10 @@ def train_child(job: Job) -> Record:
             "diverged": diverged,
             "ops": list(op_space.names),
             "magnitudes": magnitudes,
+            "notes": list(run.op_space.notes),
         }
         if job.test:
-            record |= _test_metrics(episode, job, diverged)
+            record |= _test_scores(run, job, diverged)
     return record
 
 
@@ -190,16 +201,44 @@ def _prepare_worker(sources: Sequence[Source]) -> None:
         preload(source)
 
 
-def _test_metrics(episode: Episode, job: Job, diverged: bool) -> Record:
+def _test_scores(run: ChildRun, job: Job, diverged: bool) -> Record:
+    """What a record says of the final test split."""
     source = load(job.task.dataset)
-    if diverged:
-        chance = 1 / source.num_classes
-        return {"accuracy": chance, "f1": 0.0, "loss": math.log(source.num_classes)}
     test = draw_split(job.task, job.seed).test.to(job.device)
-    logits = predict(episode.run.model, test.inputs)
+    logits = predict(run.model, test.inputs)
     metrics = measure(logits, test.targets)
-    score = f1(logits.argmax(-1), test.targets, source.classes)
-    return {"accuracy": metrics.accuracy, "f1": score, "loss": metrics.loss}
+    if diverged or not math.isfinite(metrics.loss):
+        return _scores_of_chance(source, job)
+    predicted = logits.argmax(-1)
+    precision, recall, f1 = precision_recall_f1(predicted, test.targets, source.classes)
+    robust = None
+    if job.robustness:
+        size = 0 if source.vocabulary is None else len(source.vocabulary)
+        robust = robustness(run.model, test, job.seed, classes=source.classes, vocabulary_size=size)
+    return {
+        "accuracy": metrics.accuracy,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "loss": metrics.loss,
+        "robustness": robust,
+    }
+
+
+def _scores_of_chance(source: Source, job: Job) -> Record:
+    """Of a child that says nothing: the accuracy of a guess, and no class or entity found."""
+    chance = 1 / source.num_classes
+    disturbed = 0.0 if source.modality == "tagging" else chance  # entities' F1
+    robust = dict.fromkeys(score_names(source.modality), disturbed)
+    return {
+        "accuracy": chance,
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "loss": math.log(source.num_classes),
+        "robustness": robust if job.robustness else None,
+        "diverged": True,
+    }
 
 
 def _clock(device: str) -> float:

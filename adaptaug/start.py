@@ -24,12 +24,16 @@ def draw_split(task: Task, seed: int) -> Split:
     return Split(train, validation, test, drawn.num_classes)
 
 
-def bound(op_space: OpSpace, source: Source, train: Examples, lexicon: str | None) -> OpSpace:
-    """The op space with what its token ops look up, which comes from the child's own examples.
+def bound(
+    op_space: OpSpace, source: Source, train: Examples, lexicon: str | None, seed: int
+) -> OpSpace:
+    """The op space with what its ops look up and draw from, out of the child's own examples.
 
     Raises:
-        AdaptAugError: the lexicon cannot be read, or holds no word of the vocabulary.
+        AdaptAugError: the lexicon cannot be read, or holds no word of the vocabulary, or an op
+            cannot be fitted to such data.
     """
+    op_space = op_space.fitted(train, source.num_classes, seed, source.classes, source.vocabulary)
     if source.vocabulary is None:
         return op_space
     synonyms = None if lexicon is None else load_lexicon(lexicon)
@@ -51,7 +55,7 @@ def start(
     train = drawn.train.to(device)
     run = ChildRun(
         task, train, drawn.validation, source.num_classes,
-        bound(op_space, source, train, task.lexicon), seed, device, source.vocabulary,
+        bound(op_space, source, train, task.lexicon, seed), seed, device, source.vocabulary,
     )  # fmt: skip
     scorer = Scorer(task.metric, source.classes)
     observer = Observer(run.op_space, run.train, run.validation, source.num_classes, seed, scorer)

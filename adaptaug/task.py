@@ -28,9 +28,10 @@ class Task:
     child: str = "cnn"
     """Name of the child in `adaptaug.children`."""
     width: int = 16
-    """Width of the child; 32 is study 4's CNN."""
+    """Width of the child, in its own sense; 32 is study 4's CNN. Those of torchvision and a
+    pretrained BERT have one width alone and do not read it."""
     peak_learning_rate: float = 1e-2
-    """Adam's learning rate at the top of the schedule."""
+    """The optimizer's learning rate at the top of the schedule."""
     max_tokens: int | None = None
     """Tokens kept of every sentence; None keeps what the data set was loaded with."""
     lexicon: str | None = None
@@ -40,7 +41,14 @@ class Task:
     metric: str = "accuracy"
     """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
     schedule: str = "one_cycle"
-    """Learning-rate schedule: 'one_cycle', 'cosine' or 'constant'."""
+    """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (BERT's) or 'constant'."""
+    optimizer: str = "adam"
+    """'adam' or 'adamw'."""
+    weight_decay: float = 0.0
+    """At least 0: Adam adds it to the gradient, times the weights; AdamW shrinks the weights by
+    it, times the learning rate."""
+    pretrained: str | None = None
+    """Hub id or folder of the BERT model that child 'bert' starts from; None draws a small one."""
     decisions: int = 8
     """Decisions in a run, where `decision_interval` is None."""
     decision_interval: int | None = None
@@ -69,6 +77,11 @@ class Task:
             math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
             "peak_learning_rate must be a positive number",
             self.peak_learning_rate,
+        )
+        _require(
+            math.isfinite(self.weight_decay) and self.weight_decay >= 0,
+            "weight_decay must be a number of at least 0",
+            self.weight_decay,
         )
 
     @property

@@ -1,7 +1,8 @@
 """What TensorBoard shows of a run, in one vocabulary of tags for the search and a user's training.
 
-`magnitude/<op>`, `reward/gain|cost|total`, `child/<curve>`, `images/original_above_augmented`, and
-the hyperparameters with the final metrics. Open with `tensorboard --logdir runs`.
+`magnitude/<op>`, `reward/gain|cost|total`, `child/<curve>`, `images/original_above_augmented`,
+`images/<name>` and `text/<name>` for generated samples, and the hyperparameters with the final
+metrics. Open with `tensorboard --logdir runs`.
 """
 
 import math
@@ -113,6 +114,32 @@ class Board:
         tiles = interpolate(tiles, scale_factor=float(zoom), mode="nearest")
         grid = make_grid(tiles, nrow=len(rows[0]), padding=4, pad_value=1.0)  # (3, height, width)
         self._writer.add_image("images/original_above_augmented", grid.clamp(0, 1), step)
+
+    def image_samples(self, name: str, grid: Tensor, step: int = 0) -> None:
+        """Shows a picture, such as `adaptaug.generative.show.sample_grid` makes.
+
+        Args:
+            name: what it is called, below "images/".
+            grid: uint8 (3, height, width).
+            step: training step, or 0.
+        """
+        self._writer.add_image(f"images/{name}", grid, step)
+
+    def text(self, name: str, sentences: Mapping[str, Sequence[str]], step: int = 0) -> None:
+        """Shows sentences of each class, as `adaptaug.generative.show.sample_texts` gives them.
+
+        Args:
+            name: what they are called, below "text/".
+            sentences: sentences by the name of their class.
+            step: training step, or 0.
+        """
+        lines = [
+            line
+            for label, group in sentences.items()
+            # Four spaces in front: words as they are, whatever they mean in Markdown.
+            for line in (f"**{label}**", "", *(f"    {sentence}" for sentence in group), "")
+        ]
+        self._writer.add_text(f"text/{name}", "\n".join(lines), step)
 
     def hyperparameters(
         self, config: Mapping[str, Any], final_metrics: Mapping[str, float]

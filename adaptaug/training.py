@@ -2,11 +2,11 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -31,6 +31,8 @@ from adaptaug.scores import Scorer, accuracy
 from adaptaug.task import Task
 from adaptaug.used_rows import UsedRows
 
+Entry = TypeVar("Entry")
+
 AUGMENT_CHUNK = 1 << 21
 """Most input values (pixels of all channels, or ids) that are augmented in one call."""
 
@@ -42,12 +44,24 @@ def _one_cycle(progress: float, warm_up: float = 0.3, start: float = 0.04) -> fl
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
+def _linear(progress: float, warm_up: float = 0.1) -> float:
+    """Up from 0 over `warm_up`, then down to 0, both in a line (Devlin et al. 2019)."""
+    return min(progress / warm_up, (1 - progress) / (1 - warm_up))
+
+
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "one_cycle": _one_cycle,
     "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+    "linear": _linear,
     "constant": lambda progress: 1.0,
 }
 """Progress through the run in [0, 1) to a fraction of the peak learning rate in [0, 1]."""
+
+OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+"""Each takes a learning rate, a weight decay, of all weights alike, and `fused`."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +100,14 @@ def child_shape(
     """
     if vocabulary is None:
         channels, height, width = examples.inputs.shape[1:]
-        return ChildShape("image", num_classes, task.width, channels, (height, width))
+        return ChildShape(
+            "image", num_classes, task.width, channels, (height, width), pretrained=task.pretrained
+        )
     vectors = None if task.vectors is None else _vectors(task.vectors, vocabulary)
     return ChildShape(
         examples.modality, num_classes, task.width,
         vocabulary_size=len(vocabulary), vectors=vectors,
+        vocabulary=vocabulary, pretrained=task.pretrained,
     )  # fmt: skip
 
 
@@ -98,6 +115,12 @@ def child_shape(
 def _vectors(path: str, vocabulary: Vocabulary) -> torch.Tensor:
     """Word vectors (V, D), read once per process."""
     return load_vectors(path, vocabulary)[0]
+
+
+def _named(table: Mapping[str, Entry], what: str, name: str) -> Entry:
+    if name not in table:
+        raise AdaptAugError(f"{what} must be one of {sorted(table)}, got {name!r}")
+    return table[name]
 
 
 class ChildRun:
@@ -130,7 +153,8 @@ class ChildRun:
             vocabulary: the words of the ids; None for images.
 
         Raises:
-            AdaptAugError: the child or the schedule is unknown, or the data do not fit the child.
+            AdaptAugError: child, schedule or optimizer are unknown, or the data do not fit the
+                child.
         """
         self.task = task
         self.train = train.to(device)
@@ -140,11 +164,8 @@ class ChildRun:
         self.step = 0
         self.diverged = False
         self.stopped = False
-        if task.schedule not in SCHEDULES:
-            raise AdaptAugError(
-                f"schedule must be one of {sorted(SCHEDULES)}, got {task.schedule!r}"
-            )
-        self._schedule = SCHEDULES[task.schedule]
+        self._schedule = _named(SCHEDULES, "schedule", task.schedule)
+        optimizer = _named(OPTIMIZERS, "optimizer", task.optimizer)
         self._stream = RandomStream(seed, torch.device(device))
         self._order = torch.Generator(device).manual_seed(seed)
         self._draws = torch.Generator(device).manual_seed(seed + 1)
@@ -152,11 +173,15 @@ class ChildRun:
         with self._stream.active():
             self.model = build_child(task.child, shape).to(device)
         self.model.to(memory_format=torch.channels_last)
-        self._optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=task.peak_learning_rate, fused=True
+        self._optimizer = optimizer(
+            self.model.parameters(),
+            lr=task.peak_learning_rate,
+            weight_decay=task.weight_decay,
+            fused=True,
         )
         tables = [part for part in self.model.modules() if isinstance(part, nn.Embedding)]
-        self._rows = UsedRows(tables[0], self._optimizer) if len(tables) == 1 else None
+        exact = len(tables) == 1 and task.weight_decay == 0  # decay moves words not yet met, too
+        self._rows = UsedRows(tables[0], self._optimizer) if exact else None
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
         self._best: tuple[float, dict[str, Any]] | None = None
         self._waited = 0

@@ -18,7 +18,7 @@ from adaptaug.ops import OpSpace
 from adaptaug.scores import f1
 from adaptaug.start import start
 from adaptaug.task import Task
-from experiments.defaults import DEFAULTS
+from experiments.defaults import DEFAULTS, peak_learning_rate
 
 RUNS = Path("runs")
 """Where run folders are made."""
@@ -37,13 +37,24 @@ class ChildOptions:
     """How children are trained."""
 
     child: str | None = None
-    """Child model; by default 'cnn', 'bilstm' or 'tagger', as the data ask."""
+    """Child model; by default 'cnn', 'bilstm' or 'tagger', as the data ask. Larger ones are
+    'resnet18', 'resnet50', 'vgg16' and 'efficientnet_b0' for images, 'bert' for sentences."""
+    pretrained: str | None = None
+    """Hub id or folder of the BERT model that child 'bert' starts from; by default a small one of
+    random weights."""
     width: int | None = None
-    """Width of the child, by default 16 for a CNN, where 32 is the full one, and 64 for LSTMs."""
+    """Width of the child, by default 16 for images, where 32 is the full CNN, and 64 for
+    sentences; 'resnet18' and its like, and a pretrained BERT, do not read it."""
     batch_size: int = 32
     """Examples in a batch."""
     peak_learning_rate: float | None = None
-    """Adam's learning rate at the top of the one-cycle schedule; by default the data's kind's."""
+    """Learning rate at the top of the schedule; by default the child's usual one."""
+    schedule: str = "one_cycle"
+    """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (BERT's) or 'constant'."""
+    optimizer: str = "adam"
+    """'adam' or 'adamw'."""
+    weight_decay: float = 0.0
+    """Weight decay, of Adam in the gradient, of AdamW beside it."""
     max_tokens: int | None = None
     """Tokens kept of every sentence; by default 256."""
     lexicon: str | None = None
@@ -82,15 +93,20 @@ class ChildOptions:
             AdaptAugError: the data set cannot be loaded, or a number is out of its range.
         """
         usual = DEFAULTS[load(dataset).modality]
+        child = usual.child if self.child is None else self.child
         rate = self.peak_learning_rate
         return Task(
             dataset=dataset,
             n_train=n_train,
             steps=steps,
-            child=usual.child if self.child is None else self.child,
+            child=child,
+            pretrained=self.pretrained,
             width=usual.width if self.width is None else self.width,
             batch_size=self.batch_size,
-            peak_learning_rate=usual.peak_learning_rate if rate is None else rate,
+            peak_learning_rate=peak_learning_rate(child, self.pretrained) if rate is None else rate,
+            schedule=self.schedule,
+            optimizer=self.optimizer,
+            weight_decay=self.weight_decay,
             max_tokens=self.max_tokens,
             lexicon=self.lexicon,
             vectors=self.vectors,

@@ -17,8 +17,6 @@ class Defaults:
     """Child model."""
     width: int
     """Its width."""
-    peak_learning_rate: float
-    """Adam's learning rate at the top of the schedule."""
     ops: tuple[str, ...]
     """The op space of a search."""
     hand_set: Mapping[str, float]
@@ -27,7 +25,7 @@ class Defaults:
 
 DEFAULTS: dict[Modality, Defaults] = {
     "image": Defaults(
-        "cnn", 16, 1e-2,
+        "cnn", 16,
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
          "erasing", "mixup", "cutmix"),
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
@@ -35,17 +33,39 @@ DEFAULTS: dict[Modality, Defaults] = {
     # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and
     # deletes 10%.
     "text": Defaults(
-        "bilstm", 64, 3e-3,
+        "bilstm", 64,
         ("synonym", "insertion", "swap", "deletion", "masking"),
         {"synonym": 0.8, "swap": 0.5, "deletion": 0.4, "masking": 0.5},
     ),
     "tagging": Defaults(
-        "tagger", 64, 1e-2,
+        "tagger", 64,
         ("labelwise", "synonym_outside", "mention", "segments", "masking"),
         dict.fromkeys(("labelwise", "synonym_outside", "mention", "segments", "masking"), 0.35),
     ),
 }  # fmt: skip
 """By modality."""
+
+PEAK_LEARNING_RATES = {
+    "cnn": 1e-2,
+    "resnet18": 1e-3,
+    "resnet50": 1e-3,
+    "vgg16": 1e-3,
+    "efficientnet_b0": 1e-3,
+    "bilstm": 3e-3,
+    "bert": 5e-4,
+    "tagger": 1e-2,
+}
+"""Adam's learning rate at the top of the schedule, by child that starts from random weights."""
+
+FINE_TUNING_RATE = 2e-5
+"""The same of a child that starts from pretrained weights (Devlin et al. 2019)."""
+
+
+def peak_learning_rate(child: str, pretrained: str | None) -> float:
+    """The usual rate of a child; of one that is unknown, the first of the table."""
+    if pretrained is not None:
+        return FINE_TUNING_RATE
+    return PEAK_LEARNING_RATES.get(child, PEAK_LEARNING_RATES["cnn"])
 
 
 def default_ops(source: Source, lexicon: str | None) -> tuple[str, ...]:

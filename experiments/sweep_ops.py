@@ -93,7 +93,9 @@ def sweep_arms(options: Options, task: Task) -> list[Arm]:
     source = load(task.dataset)
     usual = usual_arms(task) if source.modality == "text" else []
     rivals = {op for arm in usual for op in arm.ops}
-    named = options.ops if options.ops is not None else tuple(ops_for(source.modality))
+    # A generator is trained for minutes, anew for every seed: only where it is asked for.
+    cheap = tuple(name for name, op in ops_for(source.modality).items() if op.fit is None)
+    named = options.ops if options.ops is not None else cheap
     ops = [op for op in suiting(named, source, task.lexicon) if op not in rivals]
     if not ops:
         raise AdaptAugError(f"a sweep needs an op beside the usual defaults, got {named}")

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from adaptaug.children.bert import Bert, pretrained_bert, small_bert
 from adaptaug.children.bilstm import BiLSTM
 from adaptaug.children.cnn import SmallCNN
 from adaptaug.children.tagger import Tagger
+from adaptaug.children.vision import NETWORKS, VisionNet
+from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.modality import Modality
 
@@ -30,6 +33,10 @@ class ChildShape:
     """Number of ids V, the special ones included."""
     vectors: Tensor | None = None
     """Pretrained word vectors, float32 (V, D), that the embedding starts from."""
+    vocabulary: Vocabulary | None = None
+    """The words of the ids."""
+    pretrained: str | None = None
+    """Hub id or folder of a model of `transformers` that the child starts from."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,34 @@ class Child:
     """What the child can be trained on."""
     build: Callable[[ChildShape], nn.Module]
     """Draws the initial weights from torch's global generator."""
+    takes: tuple[str, ...] = ()
+    """Which of `vectors` and `pretrained` it can start from."""
+
+
+def _vision(name: str) -> Child:
+    return Child("image", lambda s: VisionNet(name, s.channels, s.size, s.num_classes))
+
+
+def _bert(shape: ChildShape) -> Bert:
+    if shape.pretrained is None:
+        return small_bert(shape.vocabulary_size, shape.num_classes, shape.width)
+    assert shape.vocabulary is not None
+    return pretrained_bert(shape.pretrained, shape.vocabulary, shape.num_classes)
 
 
 CHILDREN: dict[str, Child] = {
     "cnn": Child("image", lambda s: SmallCNN(s.channels, s.size, s.num_classes, s.width)),
-    "bilstm": Child("text", lambda s: BiLSTM(s.vocabulary_size, s.num_classes, s.width, s.vectors)),
+    **{name: _vision(name) for name in NETWORKS},
+    "bilstm": Child(
+        "text",
+        lambda s: BiLSTM(s.vocabulary_size, s.num_classes, s.width, s.vectors),
+        takes=("vectors",),
+    ),
+    "bert": Child("text", _bert, takes=("pretrained",)),
     "tagger": Child(
-        "tagging", lambda s: Tagger(s.vocabulary_size, s.num_classes, s.width, s.vectors)
+        "tagging",
+        lambda s: Tagger(s.vocabulary_size, s.num_classes, s.width, s.vectors),
+        takes=("vectors",),
     ),
 }
 
@@ -63,7 +91,8 @@ def build_child(name: str, shape: ChildShape) -> nn.Module:
     ========  ========================================  =================
 
     Raises:
-        AdaptAugError: no child has this name, or it is one for another modality.
+        AdaptAugError: no child has this name, or it is one for another modality, cannot start from
+            what it is given, or does not fit the data.
     """
     if name not in CHILDREN:
         raise AdaptAugError(f"child must be one of {sorted(CHILDREN)}, got {name!r}")
@@ -74,7 +103,21 @@ def build_child(name: str, shape: ChildShape) -> nn.Module:
             f"a child for {shape.modality} data must be one of {fitting}, "
             f"got {name!r}, which is for {child.modality} data"
         )
+    for what in ("vectors", "pretrained"):
+        if getattr(shape, what) is not None and what not in child.takes:
+            fitting = sorted(key for key, row in CHILDREN.items() if what in row.takes)
+            raise AdaptAugError(f"{what} must be for one of the children {fitting}, got {name!r}")
     return child.build(shape)
 
 
-__all__ = ["CHILDREN", "BiLSTM", "Child", "ChildShape", "SmallCNN", "Tagger", "build_child"]
+__all__ = [
+    "CHILDREN",
+    "Bert",
+    "BiLSTM",
+    "Child",
+    "ChildShape",
+    "SmallCNN",
+    "Tagger",
+    "VisionNet",
+    "build_child",
+]

@@ -18,10 +18,12 @@ from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
 from torch import Tensor
 
+from adaptaug.data.choices import Choices
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.images import Layout, decode
 from adaptaug.data.text import from_tagged, from_texts
 from adaptaug.errors import AdaptAugError
+from adaptaug.modality import Modality
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +38,15 @@ def load_hub(name: str) -> Source:
     Args:
         name: a folder that `datasets.load_dataset` can read, or a hub id. The pool is its split
             "train"; the test split is "test", or "validation" where there is none with labels.
+            What stands after a "?" chooses how it is read; see `Choices`.
 
     Raises:
-        AdaptAugError: no such folder, a hub id that is unknown or cannot be reached, a missing
-            split or column, or rows that `decode`, `from_texts`, `from_tagged` or `make_source`
-            refuse.
+        AdaptAugError: an unknown choice, no such folder, a hub id that is unknown or cannot be
+            reached, a missing split or column, or rows that `decode`, `from_texts`, `from_tagged`
+            or `make_source` refuse.
     """
-    tables = _open(name)
+    place, choices = Choices.parse(name)
+    tables = _open(place)
     test = _test_part(tables)
     for part in ("train", test):
         if part not in tables:
@@ -51,10 +55,11 @@ def load_hub(name: str) -> Source:
                 f"got {', '.join(sorted(tables))} in data set '{name}'"
             )
     train = tables["train"]
-    for find, read in _READERS:
+    for modality, find, read in _READERS:
         columns = find(train, name)
         if columns:
-            return read(train, tables[test], columns, name)
+            choices.check(modality, name)
+            return read(train, tables[test], columns, name, choices)
     raise AdaptAugError(
         "a data set needs a column of images, one of sentences (strings), or one of tokens "
         "(lists of strings) with one of tags (lists of ClassLabel), "
@@ -62,34 +67,43 @@ def load_hub(name: str) -> Source:
     )
 
 
-def _load_images(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+def _load_images(
+    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
+) -> Source:
     """Images with a label each."""
     label = _label_column(train, name)
     layout: Layout | None = None
     parts: list[Examples] = []
     for part, table in (("train", train), ("test", test)):
         place = f"split '{part}' of data set '{name}'"
-        inputs, layout = _inputs(table, columns[0], place, layout)
+        inputs, layout = _inputs(table, columns[0], place, layout, choices)
         targets = torch.tensor(_labels(table, label, place), dtype=torch.int64)
         parts.append(Examples(inputs, targets))
     return make_source(name, parts[0], parts[1], _class_names(train.features[label]))
 
 
-def _load_texts(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+def _load_texts(
+    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
+) -> Source:
     """Sentences with a label each."""
     label = _label_column(train, name)
     parts = [
         (table[columns[0]][:], _labels(table, label, f"split '{part}' of data set '{name}'"))
         for part, table in (("train", train), ("test", test))
     ]
-    return from_texts(*parts[0], *parts[1], name=name, classes=_class_names(train.features[label]))
+    classes = _class_names(train.features[label])
+    return from_texts(*parts[0], *parts[1], name=name, classes=classes, max_words=choices.max_words)
 
 
-def _load_tagged(train: Dataset, test: Dataset, columns: Columns, name: str) -> Source:
+def _load_tagged(
+    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
+) -> Source:
     """Lists of tokens with a tag each."""
     parts = [(table[columns[0]][:], table[columns[1]][:]) for table in (train, test)]
     classes = _class_names(_item(train.features[columns[1]]))
-    return from_tagged(*parts[0], *parts[1], name=name, classes=classes)
+    return from_tagged(
+        *parts[0], *parts[1], name=name, classes=classes, max_words=choices.max_words
+    )
 
 
 def _open(name: str) -> DatasetDict:
@@ -192,7 +206,9 @@ def _label_column(table: Dataset, name: str) -> str:
     return column
 
 
-def _inputs(table: Dataset, column: str, place: str, like: Layout | None) -> tuple[Tensor, Layout]:
+def _inputs(
+    table: Dataset, column: str, place: str, like: Layout | None, choices: Choices
+) -> tuple[Tensor, Layout]:
     """The images of a split, uint8 (N, C, H, W); see `decode`."""
     files: list[dict[str, Any] | None] = table.cast_column(column, ImageFeature(decode=False))[
         column
@@ -204,7 +220,7 @@ def _inputs(table: Dataset, column: str, place: str, like: Layout | None) -> tup
             raise OSError("the cell is empty")
         return Image.open(file["path"] if file["bytes"] is None else io.BytesIO(file["bytes"]))
 
-    return decode(read, len(files), place, like)
+    return decode(read, len(files), place, like, choices)
 
 
 def _labels(table: Dataset, column: str, place: str) -> list[int]:
@@ -217,9 +233,9 @@ def _labels(table: Dataset, column: str, place: str) -> list[int]:
     return labels  # type: ignore[return-value]  # none is None
 
 
-_READERS: tuple[tuple[Callable[[Dataset, str], Columns], Callable[..., Source]], ...] = (
-    (_image_columns, _load_images),
-    (_tag_columns, _load_tagged),
-    (_sentence_columns, _load_texts),
+_READERS: tuple[tuple[Modality, Callable[[Dataset, str], Columns], Callable[..., Source]], ...] = (
+    ("image", _image_columns, _load_images),
+    ("tagging", _tag_columns, _load_tagged),
+    ("text", _sentence_columns, _load_texts),
 )
 """What finds the columns of each modality, and what reads them; the first that finds any reads."""

@@ -2,7 +2,7 @@
 
 Images of a data set must agree in size and in mode. Modes are compared before any conversion:
 a few grayscale files among colour ones usually are a fault in the data, and merging them
-silently would hide it.
+silently would hide it. Who knows better says so: see `adaptaug.data.choices`.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from adaptaug.data.choices import Choices
 from adaptaug.errors import AdaptAugError
 
 _GRAYSCALE_MODES = ("1", "L", "LA")
@@ -21,14 +22,16 @@ _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 
 @dataclass(frozen=True)
 class Layout:
-    """The size and mode that all images of a data set share: those of its first image."""
+    """The size and mode that all images of a data set share: chosen, or those of its first one."""
 
     size: tuple[int, int]
     """Width and height in pixels, PIL's order."""
     mode: str
-    """PIL's mode as stored, before conversion."""
+    """PIL's mode as stored, before conversion, where none was chosen."""
     place: str
     """Where the first image is row 0: "split 'train' of data set 'x'"."""
+    choices: Choices | None = None
+    """What was chosen for all; None where nothing can be."""
 
     @property
     def channels(self) -> int:
@@ -36,22 +39,45 @@ class Layout:
         return 1 if self.mode in _GRAYSCALE_MODES else 3
 
     def check(self, image: Image.Image, row: int, place: str) -> None:
-        """Raise AdaptAugError if ``image``, in ``row`` of ``place``, has another size or mode."""
-        if image.size == self.size and image.mode == self.mode:
-            return
-        if image.size != self.size:
-            rule, values = "size", ["{}x{}".format(*size) for size in (self.size, image.size)]
-        else:
-            rule, values = "mode", [self.mode, image.mode]
+        """Makes sure that an image can become one of the layout.
+
+        Raises:
+            AdaptAugError: ``image``, in ``row`` of ``place``, has another size or mode than those
+                before it, or a mode that has no 8-bit pixels.
+        """
+        chosen = self.choices or Choices()
+        if chosen.mode is not None:
+            _check_mode(image, row, place)
+        if chosen.size is None and image.size != self.size:
+            self._refuse(
+                "size", "{}x{}".format(*self.size), "{}x{}".format(*image.size), row, place
+            )
+        if chosen.mode is None and image.mode != self.mode:
+            self._refuse("mode", self.mode, image.mode, row, place)
+
+    def fitted(self, image: Image.Image) -> Image.Image:
+        """The image as L or RGB and, where a size was chosen, its central square in that size."""
+        mode = "L" if self.channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
+        if image.size == self.size:
+            return image
+        return ImageOps.fit(image, self.size, Image.Resampling.BILINEAR)  # with antialias
+
+    def _refuse(self, rule: str, mine: str, other: str, row: int, place: str) -> None:
         first = "row 0" if place == self.place else f"row 0 of {self.place}"
+        way_out = "" if self.choices is None else "; its name can ask for one: '?size=64&mode=RGB'"
         raise AdaptAugError(
-            f"images of a data set must all have one {rule}, "
-            f"got {values[0]} in {first} and {values[1]} in row {row} of {place}"
+            f"images of a data set must all have one {rule}, got {mine} in {first} and {other} "
+            f"in row {row} of {place}{way_out}"
         )
 
 
 def decode(
-    read: Callable[[int], Image.Image], count: int, place: str, like: Layout | None = None
+    read: Callable[[int], Image.Image],
+    count: int,
+    place: str,
+    like: Layout | None = None,
+    choices: Choices | None = None,
 ) -> tuple[Tensor, Layout]:
     """Decode ``count`` images into one tensor; grayscale stays one channel, others become RGB.
 
@@ -62,7 +88,9 @@ def decode(
         read: opens the image of a row in 0..count-1.
         count: number of rows N, at least 1.
         place: where the rows are, for error messages: "split 'train' of data set 'x'".
-        like: the layout that the images must have; by default that of the first row.
+        like: the layout that the images must have; by default that of the first row and of
+            `choices`.
+        choices: the size and mode to bring all images to; None where a user cannot choose.
 
     Returns:
         uint8 (N, C, H, W) on the CPU, pixels in 0..255, and the layout.
@@ -73,15 +101,13 @@ def decode(
     """
     layout, row = like, 0
     try:
-        layout = layout or _layout_of(read(0), place)
+        layout = layout or _layout_of(read(0), place, choices)
         width, height = layout.size
-        mode = "L" if layout.channels == 1 else "RGB"
         pixels = np.empty((count, height, width, layout.channels), dtype=np.uint8)
         for row in range(count):
             image = read(row)
             layout.check(image, row, place)
-            image = image if image.mode == mode else image.convert(mode)
-            pixels[row] = np.asarray(image).reshape(pixels.shape[1:])
+            pixels[row] = np.asarray(layout.fitted(image)).reshape(pixels.shape[1:])
     except (OSError, SyntaxError) as error:  # what PIL raises for a broken or truncated file
         raise AdaptAugError(
             f"every row must hold an image that can be read, got none in row {row} of {place} "
@@ -90,12 +116,19 @@ def decode(
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), layout
 
 
-def _layout_of(image: Image.Image, place: str) -> Layout:
-    """The layout that the first image sets for the rows after it."""
+def _layout_of(image: Image.Image, place: str, choices: Choices | None) -> Layout:
+    """The layout that the choices, else the first image, set for all rows."""
+    _check_mode(image, 0, place)
+    chosen = choices or Choices()
+    size = image.size if chosen.size is None else (chosen.size, chosen.size)
+    return Layout(size, chosen.mode or image.mode, place, choices)
+
+
+def _check_mode(image: Image.Image, row: int, place: str) -> None:
+    """Raise AdaptAugError unless the image has 8-bit pixels."""
     modes = _GRAYSCALE_MODES + _COLOUR_MODES
     if image.mode not in modes:
         raise AdaptAugError(
             f"images must have one of the modes {', '.join(modes)}, "
-            f"got {image.mode} in row 0 of {place}"
+            f"got {image.mode} in row {row} of {place}"
         )
-    return Layout(image.size, image.mode, place)

@@ -1,13 +1,19 @@
 """Data sets by name, loaded once per process."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from PIL import Image
+from torch import Tensor
 
+from adaptaug.data.choices import Choices
 from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.images import Layout, decode
 from adaptaug.data.mentions import mentions
 from adaptaug.data.opinions import opinions
 from adaptaug.data.splitting import stratified_order
+from adaptaug.errors import AdaptAugError
 
 _DIGITS_TEST_ROWS = 597
 
@@ -18,14 +24,18 @@ def load(name: str) -> Source:
     Args:
         name: "digits" (scikit-learn's, 8x8 grayscale), "opinions" (sentences) or "mentions"
             (tagged sentences), which need no network; a hub id such as "ylecun/mnist"; or a local
-            folder that `datasets.load_dataset` can read.
+            folder that `datasets.load_dataset` can read. What stands after a "?" chooses how it
+            is read, see `adaptaug.data.choices`: "imagenette?size=64&mode=RGB" resizes and
+            converts images, "imdb?words=30000" keeps more words.
 
     Raises:
-        AdaptAugError: an unknown name, or data that breaks a rule; the sentence says which.
+        AdaptAugError: an unknown name or choice, or data that breaks a rule; the sentence says
+            which.
     """
     if name not in _loaded:
-        embedded = EMBEDDED.get(name)
-        _loaded[name] = embedded() if embedded else _from_hub(name)
+        place, choices = Choices.parse(name)
+        embedded = EMBEDDED.get(place)
+        _loaded[name] = _as_chosen(embedded(), name, choices) if embedded else _from_hub(name)
     return _loaded[name]
 
 
@@ -42,6 +52,28 @@ def _from_hub(name: str) -> Source:
     from adaptaug.data.hub import load_hub  # takes a second, which who brings own tensors saves
 
     return load_hub(name)
+
+
+def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
+    """A built-in data set, its images resized and converted."""
+    if name == source.name:
+        return source
+    choices.check(source.modality, name)
+    if source.modality != "image":
+        raise AdaptAugError(f"the vocabulary of a built-in data set is fixed, got '{name}'")
+    layout: Layout | None = None
+    parts: list[Examples] = []
+    for part, examples in (("train", source.train), ("test", source.test)):
+        read = partial(_image, examples.inputs)
+        place = f"split '{part}' of data set '{name}'"
+        inputs, layout = decode(read, len(examples), place, layout, choices)
+        parts.append(Examples(inputs, examples.targets))
+    return make_source(name, parts[0], parts[1], source.classes)
+
+
+def _image(images: Tensor, row: int) -> Image.Image:
+    """One of grayscale images, uint8 (N, 1, H, W)."""
+    return Image.fromarray(images[row, 0].numpy())
 
 
 def digits() -> Source:

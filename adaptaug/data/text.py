@@ -8,7 +8,14 @@ from torch import Tensor
 
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.tags import tag_parts
-from adaptaug.data.vocabulary import IGNORED, MAX_TOKENS, Vocabulary, build_vocabulary, padded
+from adaptaug.data.vocabulary import (
+    IGNORED,
+    MAX_TOKENS,
+    MAX_WORDS,
+    Vocabulary,
+    build_vocabulary,
+    padded,
+)
 from adaptaug.errors import AdaptAugError
 
 Labels = Sequence[int] | Tensor
@@ -23,6 +30,7 @@ def from_texts(
     name: str = "texts",
     classes: Sequence[str] | None = None,
     max_tokens: int = MAX_TOKENS,
+    max_words: int = MAX_WORDS,
 ) -> Source:
     """Make a source of labelled sentences; case is ignored.
 
@@ -34,6 +42,7 @@ def from_texts(
         name: what to call it.
         classes: K class names; by default "0" to the largest label.
         max_tokens: tokens kept of each sentence; the tail is cut.
+        max_words: words that the vocabulary keeps, the most frequent ones.
 
     Raises:
         AdaptAugError: a sentence that is no string or without a token, labels that are not
@@ -45,7 +54,7 @@ def from_texts(
         place = f"split '{part}' of data set '{name}'"
         _check_strings(rows, "every row must hold a sentence as a string", place)
         targets = _label_tensor(given, len(rows), place)
-        vocabulary = vocabulary or build_vocabulary(rows)
+        vocabulary = vocabulary or build_vocabulary(rows, max_words=max_words)
         parts.append(Examples(vocabulary.encode(rows, max_tokens, place), targets))
     return make_source(name, parts[0], parts[1], classes, vocabulary)
 
@@ -58,6 +67,7 @@ def from_tagged(
     name: str = "tagged",
     classes: Sequence[str] | None = None,
     max_tokens: int = MAX_TOKENS,
+    max_words: int = MAX_WORDS,
 ) -> Source:
     """Make a source of sentences with a tag for each token; case is kept.
 
@@ -69,6 +79,7 @@ def from_tagged(
         name: what to call it.
         classes: the K tags; by default those of the pool, "O" first, then by type.
         max_tokens: tokens kept of each sentence; the tail is cut.
+        max_words: words that the vocabulary keeps, the most frequent ones.
 
     Raises:
         AdaptAugError: a sentence without a token, a token that is no string, tags that are not as
@@ -91,7 +102,7 @@ def from_tagged(
             _tag_labels(row_tags, index, f"row {row} of {place}")[:max_tokens]
             for row, row_tags in enumerate(given)
         ]
-        vocabulary = vocabulary or build_vocabulary(rows, lowercase=False)
+        vocabulary = vocabulary or build_vocabulary(rows, False, max_words)
         ids = vocabulary.encode(rows, max_tokens, place)
         parts.append(Examples(ids, padded(targets, IGNORED)))
     return make_source(name, parts[0], parts[1], classes, vocabulary)

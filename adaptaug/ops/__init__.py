@@ -4,6 +4,7 @@ from adaptaug.ops.eda import EDA
 from adaptaug.ops.image import IMAGE_OPS
 from adaptaug.ops.op import STAGES, Op, draw, find, ops_for, register, register_missing
 from adaptaug.ops.op_space import OpSpace
+from adaptaug.ops.source import GENERATED_OPS, generated, generated_text
 from adaptaug.ops.tables import TokenTables, build_tables
 from adaptaug.ops.tagging import TAGGING_OPS
 from adaptaug.ops.text import TEXT_OPS
@@ -11,6 +12,7 @@ from adaptaug.ops.wrapped import Wrapped, wrap
 
 __all__ = [
     "EDA",
+    "GENERATED_OPS",
     "IMAGE_OPS",
     "STAGES",
     "TAGGING_OPS",
@@ -22,6 +24,8 @@ __all__ = [
     "build_tables",
     "draw",
     "find",
+    "generated",
+    "generated_text",
     "ops_for",
     "register",
     "register_missing",

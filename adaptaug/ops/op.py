@@ -8,12 +8,23 @@ import torch
 from torch import Generator, Tensor
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.generative.bank import Bank, FitData
 from adaptaug.modality import Modality
 
-Stage = Literal["geometry", "colour", "pixel", "mixing", "token"]
+Stage = Literal["source", "geometry", "colour", "pixel", "mixing", "token"]
 
-STAGES: tuple[Stage, ...] = ("geometry", "colour", "pixel", "mixing", "token")
+STAGES: tuple[Stage, ...] = ("source", "geometry", "colour", "pixel", "mixing", "token")
 """The order in which the ops of one batch are applied."""
+
+_KINDS: dict[Stage, set[Modality]] = {
+    "source": {"image", "text"},
+    "geometry": {"image"},
+    "colour": {"image"},
+    "pixel": {"image"},
+    "mixing": {"image"},
+    "token": {"text", "tagging"},
+}
+"""The kinds of data that the ops of a stage may be for."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Op:
     ==========  ========================================  =======================================
     stage       arguments                                 result
     ==========  ========================================  =======================================
+    source      images or ids, targets (B,) or (B, K),    images or ids, targets, some rows of
+                amount, generator, bank                   them replaced
     geometry    amount, (height, width)                   (B, 3, 3) matrices from output to input
                                                           pixels, origin in the image's centre
     colour      amount, mean colour (B, C + 1)            (B, C + 1, C + 1) matrices on
@@ -37,9 +50,9 @@ class Op:
     ==========  ========================================  =======================================
 
     Images are float32 (B, C, H, W) in [0, 1]. Ids are int64 (B, L), padded on the right; tags are
-    int64 (B, L), None where a sentence has one label, and tables are `TokenTables`. A function
-    leaves its arguments unmodified, draws from the given generator only, and does nothing where
-    the amount is 0.
+    int64 (B, L), None where a sentence has one label, tables are `TokenTables`, and a bank is what
+    the op's `fit` returned. A function leaves its arguments unmodified, draws from the given
+    generator only, and does nothing where the amount is 0.
     """
 
     name: str
@@ -64,23 +77,31 @@ class Op:
     """The kinds of data that the op is for."""
     needs_lexicon: bool = False
     """Whether the op needs synonyms."""
+    fit: Callable[[FitData], Bank] | None = None
+    """Makes what a source op draws from out of the training split; see `OpSpace.fitted`."""
 
     def __post_init__(self) -> None:
         """Refuses a stage that there is not, and one that does not fit the kinds of data.
 
         Raises:
-            AdaptAugError: unknown stage, or a token stage for images, or the reverse.
+            AdaptAugError: unknown stage, or one that is not for such data, or a source op that
+                nothing can be drawn from.
         """
         if self.stage not in STAGES:
             known = ", ".join(STAGES)
             raise AdaptAugError(
                 f"stage must be one of {known}, got {self.stage!r} for op {self.name!r}"
             )
-        kinds = {"text", "tagging"} if self.stage == "token" else {"image"}
+        kinds = _KINDS[self.stage]
         if not self.modalities or not kinds.issuperset(self.modalities):
             raise AdaptAugError(
-                "modalities must be 'text' or 'tagging' in stage 'token' and 'image' in the "
-                f"others, got {self.modalities} in stage {self.stage!r} for op {self.name!r}"
+                f"modalities must be of {sorted(kinds)} in stage {self.stage!r}, "
+                f"got {self.modalities} for op {self.name!r}"
+            )
+        if (self.stage == "source") != (self.fit is not None):
+            raise AdaptAugError(
+                "fit goes with stage 'source' and must be given there, "
+                f"got stage {self.stage!r} and {self.fit!r} for op {self.name!r}"
             )
 
 

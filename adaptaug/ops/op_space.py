@@ -1,7 +1,8 @@
 """A sequence of ops with one magnitude each: what a controller acts on."""
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Self
 
@@ -9,12 +10,17 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from adaptaug.data.examples import Examples
+from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
+from adaptaug.generative.bank import Bank, FitData
 from adaptaug.modality import Modality
 from adaptaug.ops.colour import mean_colour, recolour
 from adaptaug.ops.geometry import warp
-from adaptaug.ops.op import STAGES, Op, draw, find
+from adaptaug.ops.op import Op, Stage, draw, find
 from adaptaug.ops.tables import TokenTables
+
+logger = logging.getLogger(__name__)
 
 _Active = Sequence[tuple[Op, float]]
 """Ops with their magnitudes above 0."""
@@ -25,10 +31,12 @@ _CHUNK_VALUES = 2**20
 class OpSpace:
     """The ops a policy may use, in order, and how a batch goes through them.
 
-    Whatever their order in the space, geometry comes first, then colour, pixel and mixing ops;
-    within a stage the space's order holds. All geometry is one warp, all colour one product.
+    Whatever their order in the space, source ops come first, then geometry, colour, pixel and
+    mixing ops; within a stage the space's order holds. All geometry is one warp, all colour one
+    product. Source ops put generated samples in place of some rows, which then go through the
+    other ops like any row; they need a space that is fitted to the training split (`fitted`).
 
-    Sentences only meet token ops, in the space's order, and a space that is bound to tables (`on`).
+    Sentences meet source and token ops, and need a space that is bound to tables (`on`).
     """
 
     def __init__(self, ops: Sequence[str | Op]) -> None:
@@ -43,6 +51,7 @@ class OpSpace:
         self.ops: tuple[Op, ...] = tuple(find(op) if isinstance(op, str) else op for op in ops)
         self.names: tuple[str, ...] = tuple(op.name for op in self.ops)
         self.tables: TokenTables | None = None
+        self.banks: Mapping[str, Bank] = {}
         if not self.ops:
             raise AdaptAugError("an op space must have at least one op, got none")
         for index, name in enumerate(self.names):
@@ -65,6 +74,55 @@ class OpSpace:
         bound.tables = tables
         return bound
 
+    def fitted(
+        self,
+        train: Examples,
+        num_classes: int,
+        seed: int,
+        classes: Sequence[str] = (),
+        vocabulary: Vocabulary | None = None,
+    ) -> Self:
+        """The same ops with what source ops draw from, made out of the training split alone.
+
+        A generator is trained here, which takes minutes; within a process the same settings, data
+        and seed are trained for only once. Without a source op for such data nothing happens. One
+        that collapsed or diverged is logged as a warning, and no longer applies.
+
+        Args:
+            train: the child's own training examples.
+            num_classes: classes K.
+            seed: of the run.
+            classes: their names.
+            vocabulary: the words of the ids; None for images.
+
+        Raises:
+            AdaptAugError: an op cannot be fitted to such data.
+        """
+        data = FitData(train, num_classes, seed, tuple(classes), vocabulary)
+        bound = copy(self)
+        bound.banks = {
+            op.name: op.fit(data)
+            for op in self.ops
+            if op.fit is not None and train.modality in op.modalities
+        }
+        for note in bound.notes:
+            logger.warning(note)
+        return bound
+
+    @property
+    def fit_seconds(self) -> float:
+        """What fitting took, or took when it was done first: processor time, elapsed on a GPU."""
+        return sum((bank.seconds for bank in self.banks.values()), 0.0)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each op that fitting has put out of use."""
+        return tuple(
+            f"{name}: the generator is not used and its share held at 0, since {bank.problem}"
+            for name, bank in self.banks.items()
+            if bank.problem
+        )
+
     def applies(
         self, modality: Modality, channels: int = 3, *, lexicon: bool = True
     ) -> tuple[bool, ...]:
@@ -79,6 +137,7 @@ class OpSpace:
             modality in op.modalities
             and (op.grayscale or channels == 3)
             and (lexicon or not op.needs_lexicon)
+            and not (op.name in self.banks and self.banks[op.name].problem)
             for op in self.ops
         )
 
@@ -110,7 +169,7 @@ class OpSpace:
             AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; inputs
                 neither float32 (B, C, H, W) nor int64 (B, L); class targets to be mixed without
                 num_classes; sentences without tables, or tags of another shape; on a CPU, ids
-                outside the vocabulary.
+                outside the vocabulary; a source op above 0 in a space that is not fitted.
         """
         if inputs.dtype == torch.int64:
             return self._on_sentences(inputs, targets, magnitudes, generator)
@@ -119,7 +178,7 @@ class OpSpace:
     def _on_sentences(
         self, ids: Tensor, targets: Tensor, magnitudes: Sequence[float], generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Token ops, one after the other."""
+        """Source ops, then token ops, one after the other."""
         if self.tables is None:
             raise AdaptAugError(
                 "ops on sentences need tables of the training examples (`OpSpace.on`), got none "
@@ -133,7 +192,8 @@ class OpSpace:
         if not active or ids.numel() == 0:
             return ids, targets
         _check_ids(ids, self.tables.vocabulary_size)
-        for op, magnitude in active:
+        ids, targets = self._sourced(ids, targets, _at(active, "source"), generator)
+        for op, magnitude in _at(active, "token"):
             amount = draw(op, magnitude, len(ids), generator)
             ids, tags = op.function(ids, tags, amount, generator, self.tables)
         return ids, targets if tags is None else tags
@@ -146,21 +206,37 @@ class OpSpace:
         generator: Generator,
         num_classes: int | None,
     ) -> tuple[Tensor, Tensor]:
-        """Geometry, colour, pixel and mixing ops."""
+        """Source, geometry, colour, pixel and mixing ops."""
         _check_images(images)
         active = self._active(magnitudes, self.applies("image", images.shape[1]))
-        mixing = [(op, magnitude) for op, magnitude in active if op.stage == "mixing"]
-        alone = [(op, magnitude) for op, magnitude in active if op.stage != "mixing"]
+        mixing = _at(active, "mixing")
+        alone = _at(active, "geometry", "colour", "pixel")
         if mixing:
             targets = _soften(targets, num_classes, mixing[0][0].name)
         if len(images) == 0:
             return images, targets
+        images, targets = self._sourced(images, targets, _at(active, "source"), generator)
         if alone:
             images = _in_chunks(images, alone, generator)
         for op, magnitude in mixing:
             amount = draw(op, magnitude, len(images), generator)
             images, targets = op.function(images, targets, amount, generator)
         return images, targets
+
+    def _sourced(
+        self, inputs: Tensor, targets: Tensor, active: _Active, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Rows of the source ops in place of some of those given."""
+        for op, magnitude in active:
+            if op.name not in self.banks:
+                raise AdaptAugError(
+                    f"op {op.name!r} must be fitted to the training split (`OpSpace.fitted`) "
+                    f"before it can act, got magnitude {magnitude} in a space that is not"
+                )
+            amount = draw(op, magnitude, len(inputs), generator)
+            bank = self.banks[op.name]
+            inputs, targets = op.function(inputs, targets, amount, generator, bank)
+        return inputs, targets
 
     def _active(self, magnitudes: Sequence[float], applies: Sequence[bool]) -> _Active:
         """The ops above 0 that make sense for the inputs; checks all magnitudes."""
@@ -177,6 +253,11 @@ class OpSpace:
         return [(op, magnitude) for op, magnitude, sensible in rows if sensible and magnitude > 0]
 
 
+def _at(active: _Active, *stages: Stage) -> _Active:
+    """Those of the ops that belong to these stages."""
+    return [(op, magnitude) for op, magnitude in active if op.stage in stages]
+
+
 def _in_chunks(images: Tensor, active: _Active, generator: Generator) -> Tensor:
     """Augments each image by itself; a large batch on a CPU goes through in parts."""
     count = max(1, _CHUNK_VALUES // images[0].numel())
@@ -190,14 +271,12 @@ def _in_chunks(images: Tensor, active: _Active, generator: Generator) -> Tensor:
 
 def _transformed(images: Tensor, active: _Active, generator: Generator) -> Tensor:
     """Geometry, colour and pixel ops, in this order."""
-    geometry, colour, pixel = (
-        [row for row in active if row[0].stage == stage] for stage in STAGES[:3]
-    )
+    geometry, colour = _at(active, "geometry"), _at(active, "colour")
     if geometry:
         images = _warped(images, geometry, generator)
     if colour:
         images = _recoloured(images, colour, generator)
-    for op, magnitude in pixel:
+    for op, magnitude in _at(active, "pixel"):
         images = op.function(images, draw(op, magnitude, len(images), generator), generator)
     return images
 

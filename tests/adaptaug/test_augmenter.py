@@ -18,15 +18,26 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
-from adaptaug import AdaptAugError, Augmenter, Constant, Policy, Ramp, Random, save_policy, wrap
+from adaptaug import (
+    AdaptAugError,
+    Augmenter,
+    Constant,
+    Controller,
+    Policy,
+    Ramp,
+    Random,
+    save_policy,
+    wrap,
+)
 from adaptaug.children import SmallCNN
-from adaptaug.controllers import Learned
+from adaptaug.controllers import ADA, AugNet, Learned, Online, Reactive
 from adaptaug.cost import CostTable
 from adaptaug.data import Examples, Vocabulary, load, split
 from adaptaug.decider import pilot
 from adaptaug.episode import Episode
+from adaptaug.generative.bank import Bank, FitData, replaced
 from adaptaug.observation import PROBE_SIZE, Observation
-from adaptaug.ops import OpSpace
+from adaptaug.ops import Op, OpSpace
 from adaptaug.policy import PolicyNetwork
 from adaptaug.randomness import RandomStream
 from adaptaug.task import Task
@@ -209,6 +220,18 @@ def test_the_mean_of_what_was_recorded_is_observed() -> None:
     names = dict(zip(("batch_loss", "batch_accuracy"), watched.seen[1].run[4:6], strict=True))
     assert names["batch_loss"] == pytest.approx(1.5 / np.log(10))  # of steps 0 to 3
     assert names["batch_accuracy"] == pytest.approx((0.375 - 0.1) / 0.9)
+
+
+@pytest.mark.parametrize("probes", [True, False])
+def test_only_who_wants_probes_is_shown_and_pays_for_them(probes: bool) -> None:
+    watched = Watched()
+    watched.probes = probes
+    using = augmenter(watched, ops=OPS, decisions=3)
+    for step in range(5):
+        using(*batch(step))
+    assert np.any(watched.seen[1].ops[:, 0] != 0) == probes
+    paid = CostTable().observe if probes else CostTable().validate
+    assert watched.seen[0].feature("cost") == pytest.approx(paid / 12)
 
 
 @pytest.mark.parametrize(("n_train", "expected"), [(100, PROBE_SIZE), (40, 40)])
@@ -433,13 +456,22 @@ def loop(using: Augmenter, model: nn.Module, steps: range) -> list[Tensor]:
     return [*seen, torch.tensor(list(using.magnitudes.values())), *model.parameters()]
 
 
+CONTROLLERS: dict[str, Callable[[], Controller]] = {
+    "random": lambda: Random([0.3] * len(OPS)),
+    "reactive": lambda: Reactive([[0.0] * 4, [0.2] * 4, [0.5] * 4, [0.9] * 4], start=2),
+    "ada": lambda: ADA([0.5] * len(OPS), target=0.0),
+    "augnet": lambda: AugNet(len(OPS)),
+    "online": lambda: Online(network(), learning_rate=0.1, noise=0.3),
+}
+
+
 @pytest.mark.parametrize("stop", [0, 3, 5, 8])
-@pytest.mark.parametrize("kind", ["learned", "random"])
+@pytest.mark.parametrize("kind", ["learned", *CONTROLLERS])
 def test_a_resumed_run_continues_bit_for_bit(stop: int, kind: str) -> None:
     def fresh(model: nn.Module) -> Augmenter:
         if kind == "learned":
             return augmenter(policy(), model)
-        return augmenter(Random([0.3] * len(OPS)), model, ops=OPS)
+        return augmenter(CONTROLLERS[kind](), model, ops=OPS, decisions=6)
 
     model = child()
     whole = fresh(model)
@@ -782,3 +814,26 @@ def test_a_mistake_in_the_first_sentences(ids: Tensor, targets: Tensor, sentence
     using = beside("text", sentence_episode("text"), Constant([0.1] * 4))
     with pytest.raises(AdaptAugError, match=sentence):
         using(ids, targets)
+
+
+def test_ops_that_generate_are_fitted_to_train() -> None:
+    train, validation, _ = digits()
+    made: list[FitData] = []
+
+    def white(data: FitData) -> Bank:
+        made.append(data)
+        return Bank(Examples(torch.full((5, 1, 8, 8), 255).byte(), torch.full((5,), 3)), 0.0)
+
+    op = Op("white", "source", 1.0, "share", replaced, chance=True, fit=white)
+    kwargs: dict[str, Any] = {"total_steps": 4, "n_train": 100, "ops": [op], "seed": 6}
+    with pytest.raises(AdaptAugError, match=r"need train=\(inputs, labels\), .* \['white'\]"):
+        Augmenter(Constant([1.0]), child(), validation, **kwargs)
+    own = Augmenter(Constant([1.0]), child(), validation, train=train, **kwargs)
+    images, targets = own(*batch(0))
+    assert (images == 1).all()
+    assert (targets == 3).all()
+    (data,) = made
+    assert (data.train.inputs is train.inputs, data.num_classes, data.seed) == (True, 10, 6)
+    words = Examples(torch.ones(4, 3, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(AdaptAugError, match="train must be image data as held_out, got text data"):
+        Augmenter(Constant([1.0]), child(), validation, train=words, **kwargs)

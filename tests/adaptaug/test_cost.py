@@ -10,7 +10,9 @@ from adaptaug.ops import OpSpace
 from adaptaug.task import Task
 
 SPACE = OpSpace(["rotate", "zoom", "brightness", "contrast", "noise", "erasing"])
-TABLE = CostTable({"geometry": 0.2, "colour": 0.1, "noise": 0.4}, observe=2.0, default=0.05)
+TABLE = CostTable(
+    {"geometry": 0.2, "colour": 0.1, "noise": 0.4}, observe=2.0, default=0.05, validate=0.75
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,15 @@ def test_plain_data_there_and_back() -> None:
     assert CostTable.from_dict({}) == CostTable()
 
 
+def test_a_table_of_an_older_policy() -> None:
+    older = CostTable.from_dict({"stages": {"noise": 0.4}, "observe": 2.0, "default": 0.1})
+    assert older == CostTable({"noise": 0.4}, observe=2.0, validate=0.5)
+
+
+def test_an_observation_by_hand() -> None:
+    assert (TABLE.observation(probe=True), TABLE.observation(probe=False)) == (2.0, 0.75)
+
+
 def test_calibration_measures_every_stage_that_applies() -> None:
     task = Task(steps=16, n_train=40, n_validation=50, width=4)
     before = torch.get_rng_state()
@@ -40,5 +51,6 @@ def test_calibration_measures_every_stage_that_applies() -> None:
     assert set(table.stages) == {"geometry", "noise"}  # digits have no hue
     assert all(cost >= 0 for cost in table.stages.values())
     assert table.observe > 0
+    assert table.validate > 0
     assert torch.equal(torch.get_rng_state(), before)
     json.dumps(table.to_dict())

@@ -15,7 +15,7 @@ from adaptaug.task import Task
 
 TASK = Task(steps=12, n_train=40, n_validation=50, batch_size=8, width=2, decisions=3)
 SPACE = OpSpace(["rotate", "hue", "noise"])
-COSTS = CostTable({"geometry": 0.5, "noise": 0.25}, observe=3.0)
+COSTS = CostTable({"geometry": 0.5, "noise": 0.25}, observe=3.0, validate=0.5)
 
 
 def walk(task: Task = TASK, magnitudes: Sequence[float] = (0.5, 0.0, 0.5)) -> list[np.ndarray]:
@@ -47,6 +47,15 @@ def test_cost_by_hand() -> None:
     episode.advance([0.5, 0, 0.1])
     assert episode.cost == pytest.approx((3 + 4 * 0.5 + 4 * 0.75) / 12)
     assert episode.observe().run[-1] == pytest.approx(11 / 12)
+
+
+def test_without_probes_it_costs_less() -> None:
+    episode = Episode(TASK, 0, SPACE, COSTS)
+    episode.advance([0, 0, 0])
+    assert np.all(episode.observe(probe=False).ops[:, :3] == 0)
+    assert episode.cost == pytest.approx(0.5 / 12)
+    assert np.any(episode.observe().ops[:, :3] != 0)
+    assert episode.cost == pytest.approx(3.5 / 12)
 
 
 def test_ops_that_make_no_sense_are_neither_used_nor_paid() -> None:

@@ -2,19 +2,24 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torchvision.transforms.v2 import RandomInvert
 
 from adaptaug.controllers import Constant, Learned, Random
+from adaptaug.cost import CostTable
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Record, train_child, train_children
-from adaptaug.ops import ops_for, register, wrap
+from adaptaug.modality import Modality
+from adaptaug.observation import Observation
+from adaptaug.ops import OpSpace, ops_for, register, wrap
 from adaptaug.policy import PolicyNetwork
+from adaptaug.robustness import score_names
 from adaptaug.task import Task
 
 OPS = ("rotate", "noise")
@@ -26,7 +31,8 @@ LEARNED = Arm("learned", OPS, Learned(PolicyNetwork(len(OPS))))
 
 def timeless(records: list[Record]) -> list[Record]:
     """Records without what a clock says."""
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+    clocks = {"seconds", "controller_seconds"}
+    return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
 def test_a_record_holds_what_reports_need() -> None:
@@ -36,11 +42,13 @@ def test_a_record_holds_what_reports_need() -> None:
         "steps": 12, "num_classes": 10, "diverged": False, "ops": ["rotate", "noise"],
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected
-    for name in ("accuracy", "f1", "validation_accuracy"):
+    for name in ("accuracy", "precision", "recall", "f1", "validation_accuracy"):
         assert 0 <= record[name] <= 1
     assert record["loss"] > 0
     assert record["validation_loss"] > 0
-    assert record["seconds"] > 0
+    assert 0 < record["controller_seconds"] < record["seconds"]
+    assert record["robustness"] is None
+    assert record["notes"] == []
     assert record["cost"] > 0
     assert len(record["magnitudes"]) == 3
     assert all(0 <= m <= 1 for row in record["magnitudes"] for m in row)
@@ -106,7 +114,7 @@ def spoilt_digits() -> str:
 def test_without_test_the_test_split_is_untouched() -> None:
     whole = train_child(Job(RANDOM, TASK, 0, test=True))
     blind = train_child(Job(RANDOM, TASK, 0, test=False))
-    assert not {"accuracy", "f1", "loss"} & set(blind)
+    assert not {"accuracy", "precision", "recall", "f1", "loss", "robustness"} & set(blind)
     assert timeless([whole | blind]) == timeless([whole])
     spoilt = train_child(Job(RANDOM, TASK.but(dataset=spoilt_digits()), 0, test=False))
     assert timeless([spoilt | {"dataset": "digits"}]) == timeless([blind])
@@ -115,11 +123,76 @@ def test_without_test_the_test_split_is_untouched() -> None:
 @pytest.mark.parametrize("steps", [12, 1])  # after one step the loss, taken before it, is fine
 def test_a_diverged_child_has_the_accuracy_of_chance(steps: int) -> None:
     task = TASK.but(steps=steps, peak_learning_rate=1e30)
-    record = train_child(Job(LEARNED, task, 0))
+    record = train_child(Job(LEARNED, task, 0, robustness=True))
     assert record["diverged"]
     assert (record["accuracy"], record["f1"]) == (0.1, 0)
+    assert (record["precision"], record["recall"]) == (0, 0)
     assert record["loss"] == pytest.approx(math.log(10))
+    assert record["robustness"] == dict.fromkeys(score_names("image"), 0.1)
     assert len(record["magnitudes"]) <= 3
+
+
+class Unseeing(Constant):
+    """Constant magnitudes of a controller that watches, but not what each op would do."""
+
+    observes = True
+    probes = False
+    looked: ClassVar[list[Observation]] = []
+
+    def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:
+        assert observation is not None
+        self.looked.append(observation)
+        return super().decide(progress, observation)
+
+
+def test_what_a_controller_does_not_read_is_not_probed_nor_paid_for() -> None:
+    costs = CostTable(observe=7.0, validate=2.0)
+    arm = Arm("unseeing", OPS, Unseeing([0, 0]))
+    record = train_child(Job(arm, TASK, 0, costs))
+    assert record["cost"] == pytest.approx(3 * 2 / 12)  # three decisions in twelve steps
+    assert len(Unseeing.looked) == 3
+    assert all((seen.ops[:, :3] == 0).all() for seen in Unseeing.looked)
+
+
+def test_precision_and_recall_of_the_test_split() -> None:
+    """After one tiny step the child says one class of everything."""
+    task = TASK.but(steps=1, peak_learning_rate=1e-9, width=1)
+    record = train_child(Job(NONE, task, 0))
+    assert record["recall"] == 0.1
+    assert record["precision"] == pytest.approx(record["accuracy"] / 10)
+
+
+def test_fitting_counts_as_training_and_its_notes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OpSpace, "fit_seconds", 1000.0)
+    monkeypatch.setattr(OpSpace, "notes", ("generated: held at 0",))
+    record = train_child(Job(NONE, TASK, 0, test=False))
+    assert 1000 < record["seconds"] < 2000
+    assert record["notes"] == ["generated: held at 0"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "child", "modality", "overall"),
+    [
+        ("digits", "cnn", "image", "corruption"),
+        ("opinions", "bilstm", "text", "word_noise"),
+        ("mentions", "tagger", "tagging", "word_noise"),
+    ],
+)
+def test_robustness_belongs_to_a_record_where_it_is_asked_for(
+    dataset: str, child: str, modality: Modality, overall: str
+) -> None:
+    if modality == "tagging":
+        pytest.importorskip("seqeval")
+    task = Task(dataset, 60, 60, n_validation=50, child=child, width=8, n_test=100)
+    ops = ("noise",) if modality == "image" else ("masking",)
+    arm = Arm("none", ops, Constant([0]))
+    record = train_child(Job(arm, task, 0, robustness=True))
+    scores = record["robustness"]
+    assert list(scores) == score_names(modality)
+    assert 0 <= scores[overall] <= scores["clean"]
+    assert scores["clean"] == record["f1" if modality == "tagging" else "accuracy"]
+    assert json.loads(json.dumps(record)) == record
+    assert timeless([train_child(Job(arm, task, 0))]) == timeless([record | {"robustness": None}])
 
 
 def test_early_stopping_ends_a_run() -> None:

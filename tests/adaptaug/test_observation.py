@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adaptaug.data import Examples
+from adaptaug.errors import AdaptAugError
 from adaptaug.observation import (
     GLOBAL_FEATURES,
     LIMIT,
@@ -154,6 +155,49 @@ def test_probes_by_hand() -> None:
     assert op_features(seen[2], 1)["probe_loss"] == inverted["probe_loss"]
     assert op_features(seen[2], 1)["probe_loss_change"] == 0
     assert seen[3].ops[:, :2].tolist() == [[0, 0]] * 3  # nobody decides at the end
+
+
+def test_without_probes_only_what_concerns_the_ops_is_missing() -> None:
+    model, situation = Brightness(), replace(MIDDLE, batches=Metrics(loss=0.3, accuracy=0.9))
+    full, short = observer(), observer()
+    for watching in (full, short):
+        watching.remember([0.2, 0.0, 1.0])
+    for _ in range(2):
+        probed = full.observe(model, situation)
+        validated = short.observe(model, situation, probe=False)
+        assert np.array_equal(validated.run, probed.run)
+        assert np.array_equal(validated.ops[:, 3:], probed.ops[:, 3:])
+        assert np.abs(probed.ops[1, :2]).min() > 0
+        assert validated.ops[:, :3].tolist() == [[0, 0, 0]] * 3
+
+
+def test_without_probes_no_op_is_applied() -> None:
+    def refuse(images: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:
+        raise AssertionError("applied")
+
+    refusing = Op("refusing", "pixel", 1.0, "", refuse)
+    observer(ops=(refusing,)).observe(Brightness(), MIDDLE, probe=False)
+    with pytest.raises(AssertionError, match="applied"):
+        observer(ops=(refusing,)).observe(Brightness(), MIDDLE)
+
+
+def test_an_observation_without_probes_changes_no_later_probe() -> None:
+    model = Brightness()
+    with_break, without = observer(), observer()
+    for watching in (with_break, without):
+        watching.observe(model, MIDDLE)
+    with_break.observe(model, MIDDLE, probe=False)
+    assert np.array_equal(
+        with_break.observe(model, MIDDLE).flat(), without.observe(model, MIDDLE).flat()
+    )
+
+
+def test_features_by_name() -> None:
+    seen = observer().observe(Brightness(), MIDDLE)
+    assert {name: seen.feature(name) for name in GLOBAL_FEATURES} == run_features(seen)
+    assert seen.feature("learning_rate") == pytest.approx(0.7)
+    with pytest.raises(AdaptAugError, match=r"a feature must be one of .* got 'loss'"):
+        seen.feature("loss")
 
 
 def test_the_probe_of_an_op_that_does_nothing_is_exactly_zero() -> None:

@@ -55,6 +55,8 @@ def test_passes() -> None:
             {"peak_learning_rate": float("nan")},
             "peak_learning_rate must be a positive number, got nan",
         ),
+        ({"weight_decay": -0.1}, "weight_decay must be a number of at least 0, got -0.1"),
+        ({"weight_decay": float("inf")}, "weight_decay must be a number of at least 0, got inf"),
     ],
 )
 def test_what_no_run_can_be_is_refused(changes: dict[str, Any], sentence: str) -> None:

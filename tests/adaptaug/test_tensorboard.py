@@ -101,6 +101,23 @@ def test_grid_refuses_images_of_two_shapes(tmp_path):
         board.image_grid(torch.zeros(2, 1, 8, 8), torch.zeros(3, 1, 8, 8), step=0)
 
 
+def test_generated_samples_as_picture_and_text(tmp_path):
+    grid = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).expand(3, 16, 16)
+    with Board(tmp_path) as board:
+        board.image_samples("generated", grid, step=3)
+        board.text("generated", {"good": ["a *fine* film", "fine"], "bad": []}, step=4)
+
+    log = events(tmp_path)
+    (image,) = log.Images("images/generated")
+    assert image.step == 3
+    shown = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
+    assert np.array_equal(shown, grid.permute(1, 2, 0).numpy())
+    (text,) = log.Tensors("text/generated/text_summary")
+    assert text.step == 4
+    written = text.tensor_proto.string_val[0].decode()
+    assert written == "**good**\n\n    a *fine* film\n    fine\n\n**bad**\n\n"
+
+
 def test_hyperparameters_stay_in_the_runs_own_folder(tmp_path):
     config = {"lambda": 0.1, "ops": ["rotate"], "seed": None, "ppo": {"epochs": 4, "squash": True}}
     with Board(tmp_path) as board:

@@ -31,7 +31,7 @@ def weights(run: ChildRun) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
 
 
-@pytest.mark.parametrize("name", ["one_cycle", "cosine"])
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "linear"])
 def test_schedules_anneal_to_zero(name: str) -> None:
     rates = [SCHEDULES[name](progress) for progress in np.linspace(0, 1, 101)]
     assert max(rates) == pytest.approx(1)
@@ -49,6 +49,8 @@ def test_schedules_by_hand() -> None:
     assert one_cycle(0.65) == pytest.approx(0.5)
     assert SCHEDULES["cosine"](0.5) == pytest.approx(0.5)
     assert SCHEDULES["constant"](0.99) == 1
+    linear = [SCHEDULES["linear"](progress) for progress in (0, 0.05, 0.1, 0.55, 1)]
+    assert linear == pytest.approx([0, 0.5, 1, 0.5, 0])
 
 
 @pytest.mark.parametrize("name", ["one_cycle", "cosine"])
@@ -197,6 +199,37 @@ def test_training_only_the_words_in_use_is_training_them_all(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "tagging"])
+def test_weight_decay_reaches_words_that_are_not_in_use(kind: str) -> None:
+    run = RUNS[kind](TASKS[kind].but(weight_decay=0.1, optimizer="adamw"))
+    assert run._rows is None
+    words = run.model.encoder.words.weight
+    before = words.detach().clone()
+    run.train_batches(1, OFF)
+    shrunk = before * (1 - 0.1 * TASK.peak_learning_rate * SCHEDULES["one_cycle"](0))
+    unused = words.isclose(shrunk, rtol=1e-6, atol=0).all(1)
+    assert 0 < unused.sum() < len(words)
+    assert not torch.equal(words[unused], before[unused])
+
+
+def test_adamw_decays_beside_adam_and_adam_within() -> None:
+    task, decay = TASK.but(schedule="constant", peak_learning_rate=1e-3), 0.5
+    plain, beside, within = (
+        child_run(task.but(optimizer=name, weight_decay=amount))
+        for name, amount in (("adam", 0.0), ("adamw", decay), ("adam", decay))
+    )
+    first = weights(plain)
+    for run in (plain, beside, within):
+        run.train_batches(1, OFF)
+    expected = weights(plain) - 1e-3 * decay * first
+    assert torch.allclose(weights(beside), expected, rtol=0, atol=1e-7)
+    assert not torch.allclose(weights(within), expected, rtol=0, atol=1e-4)
+    assert not torch.equal(weights(within), weights(plain))
+    idle = child_run(task.but(optimizer="adamw"))
+    idle.train_batches(1, OFF)
+    assert torch.equal(weights(idle), weights(plain))
+
+
+@pytest.mark.parametrize("kind", ["text", "tagging"])
 def test_children_for_sentences_learn(kind: str) -> None:
     task = TASKS[kind].but(steps=100, n_train=200, batch_size=32, width=32, n_validation=200)
     run = RUNS[kind](task.but(peak_learning_rate=3e-3))
@@ -235,9 +268,11 @@ def test_training_learns() -> None:
     assert after.accuracy > 0.7
 
 
-def test_an_unknown_schedule_or_child_is_a_users_mistake() -> None:
+def test_an_unknown_schedule_optimizer_or_child_is_a_users_mistake() -> None:
     with pytest.raises(AdaptAugError, match=r"schedule must be one of .*, got 'step'"):
         child_run(TASK.but(schedule="step"))
+    with pytest.raises(AdaptAugError, match=r"optimizer must be one of .*, got 'sgd'"):
+        child_run(TASK.but(optimizer="sgd"))
     with pytest.raises(AdaptAugError, match=r"child must be one of .*, got 'tree'"):
         child_run(TASK.but(child="tree"))
 

@@ -2,10 +2,11 @@
 
 import pytest
 
+from adaptaug.children import CHILDREN
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from experiments.cli import ChildOptions
-from experiments.defaults import suiting
+from experiments.defaults import PEAK_LEARNING_RATES, suiting
 from experiments.train_policy import Options
 
 
@@ -28,3 +29,25 @@ def test_a_search_over_images_and_words_takes_the_ops_of_both() -> None:
     ops = options.op_names(options.training.task("opinions", 100, 10))
     assert ops[:5] == ("synonym", "insertion", "swap", "deletion", "masking")
     assert {"rotate", "mixup"} < set(ops)
+
+
+def test_every_child_has_its_usual_learning_rate() -> None:
+    assert set(PEAK_LEARNING_RATES) == set(CHILDREN)
+    options = [
+        ChildOptions(),
+        ChildOptions(child="resnet18"),
+        ChildOptions(peak_learning_rate=0.5, child="resnet18"),
+        ChildOptions(child="bert"),
+        ChildOptions(child="bert", pretrained="some/model"),
+    ]
+    rates = [option.task("digits", 100, 10).peak_learning_rate for option in options]
+    assert rates == [1e-2, 1e-3, 0.5, 5e-4, 2e-5]
+
+
+def test_options_reach_the_task() -> None:
+    options = ChildOptions(
+        pretrained="some/model", schedule="linear", optimizer="adamw", weight_decay=0.01
+    )
+    task = options.task("opinions", 100, 10)
+    given = task.pretrained, task.schedule, task.optimizer, task.weight_decay
+    assert given == ("some/model", "linear", "adamw", 0.01)

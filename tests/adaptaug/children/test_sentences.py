@@ -6,10 +6,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from adaptaug.children import CHILDREN, BiLSTM, ChildShape, SmallCNN, Tagger, build_child
+from adaptaug.children import BiLSTM, Tagger
 from adaptaug.children.sentences import FORGET_BIAS, SentenceEncoder
 from adaptaug.errors import AdaptAugError
-from adaptaug.modality import Modality
 
 WORDS, LENGTHS = 50, (7, 1, 4, 7, 2)
 
@@ -90,20 +89,3 @@ def test_word_vectors_are_where_the_embedding_starts() -> None:
 def test_forget_gates_start_open() -> None:
     lstm = child(Tagger).encoder.forwards
     assert lstm.bias_hh_l0[4:8].tolist() == [FORGET_BIAS] * 4
-
-
-SHAPES: dict[Modality, ChildShape] = {
-    "image": ChildShape("image", 3, 4, channels=1, size=(8, 8)),
-    "text": ChildShape("text", 3, 4, vocabulary_size=WORDS),
-    "tagging": ChildShape("tagging", 3, 4, vocabulary_size=WORDS),
-}
-
-
-@pytest.mark.parametrize("name", CHILDREN)
-def test_a_child_is_built_for_its_own_kind_of_data_alone(name: str) -> None:
-    for modality, shape in SHAPES.items():
-        if CHILDREN[name].modality == modality:
-            assert isinstance(build_child(name, shape), SmallCNN | BiLSTM | Tagger)
-        else:
-            with pytest.raises(AdaptAugError, match=f"a child for {modality} data .* got '{name}'"):
-                build_child(name, shape)

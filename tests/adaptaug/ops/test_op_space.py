@@ -11,7 +11,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.ops import TEXT_OPS, Op, OpSpace, TokenTables, draw, geometry, ops_for
 from adaptaug.ops.colour import mean_colour, recolour
 
-ALL = tuple(ops_for("image"))
+ALL = tuple(name for name, op in ops_for("image").items() if op.fit is None)
 GEOMETRY = ("rotate", "translate", "zoom", "shear", "hflip")
 NINE = (*GEOMETRY, "brightness", "contrast", "noise", "erasing")
 

@@ -5,7 +5,7 @@ import torch
 from torch import Generator, tensor
 
 from adaptaug.data.vocabulary import MASK
-from adaptaug.ops import EDA, TEXT_OPS, OpSpace, TokenTables, ops_for, tokens
+from adaptaug.ops import EDA, TEXT_OPS, OpSpace, TokenTables, find, ops_for, tokens
 from adaptaug.ops.testing import check_op
 
 TABLES = TokenTables(
@@ -60,7 +60,7 @@ def test_single_tokens_and_padding_alone_survive(op):
 
 def test_eda_is_no_op_of_the_table_but_known_by_name():
     assert EDA not in TEXT_OPS
-    assert list(ops_for("text").values()) == [*TEXT_OPS, EDA]
+    assert list(ops_for("text").values()) == [*TEXT_OPS, EDA, find("generated_text")]
     assert [op.name for op in TEXT_OPS if op.needs_lexicon] == ["synonym", "insertion"]
 
 

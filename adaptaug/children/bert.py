@@ -1,0 +1,213 @@
+"""BERT as a child for sentences (Devlin et al. 2019), pretrained or small and random.
+
+The ops act on the ids of words; BERT reads word pieces. A table made once holds every word's
+pieces, so that an augmented sentence becomes BERT's input in a few tensor operations. Words are cut
+from the sentence as `adaptaug.data.vocabulary` says, in lower case. An uncased BERT's own tokenizer
+gives the same but for apostrophes, "don't" is "do", "n", "'", "t" here and "don", "'", "t" there,
+and for words that the vocabulary does not hold, which are [UNK]: "imdb?words=30000" holds more.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adaptaug.data.vocabulary import MASK, PAD, SPECIALS, UNKNOWN, Vocabulary, padded
+from adaptaug.errors import AdaptAugError
+from adaptaug.pretrained import model_folder, quietly
+
+MAX_LENGTH = 128
+"""Pieces of a sentence that are read, [CLS] and [SEP] included; the tail is cut."""
+MAX_PIECES = 8
+"""Pieces that are kept of one word."""
+
+_NEW = ("classifier.", "bert.pooler.")
+"""Weights that a pretrained model need not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The word pieces of every word."""
+
+    table: Tensor
+    """int64 (V, P), the pieces of the word of each id, then padding; none for `PAD`."""
+    counts: Tensor
+    """int64 (V,), how many there are."""
+    first: int
+    """Id of [CLS], which opens a sentence."""
+    last: int
+    """Id of [SEP], which closes it."""
+    padding: int
+    """Id of [PAD]."""
+
+    @classmethod
+    def of(cls, rows: list[list[int]], first: int, last: int, padding: int) -> "Pieces":
+        """The table of the pieces of V words."""
+        counts = torch.tensor([len(row) for row in rows])
+        return cls(padded(rows, padding), counts, first, last, padding)
+
+
+class Bert(nn.Module):
+    """`BertForSequenceClassification` on ids of words."""
+
+    ignores_padding = True
+    """What a sentence gives does not depend on the padding after it, but for rounding."""
+
+    pieces: Tensor
+    counts: Tensor
+
+    def __init__(self, model: nn.Module, pieces: Pieces, length: int = MAX_LENGTH) -> None:
+        """Takes a classifier of `transformers` and the pieces of its words.
+
+        Args:
+            model: maps `input_ids` and `attention_mask`, int64 (B, T), to `logits` (B, K).
+            pieces: of the V words.
+            length: most pieces that the model reads, at least 3.
+        """
+        super().__init__()
+        self.model, self.length = model, length
+        self.register_buffer("pieces", pieces.table, persistent=False)
+        self.register_buffer("counts", pieces.counts, persistent=False)
+        self._ends = pieces.first, pieces.last, pieces.padding
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Maps ids (B, L), padded on the right with 0, to logits (B, K)."""
+        packed, real = self.packed(ids)
+        logits: Tensor = self.model(input_ids=packed, attention_mask=real).logits
+        return logits
+
+    def packed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The model's input for ids (B, L).
+
+        Reads the longest sentence's length from the device: the model takes far longer over
+        padding than a device takes to answer.
+
+        Returns:
+            Pieces, int64 (B, T), with [CLS], [SEP] and padding, as long as the longest sentence;
+            and where they are no padding, int64 (B, T).
+        """
+        first, last, padding = self._ends
+        counts, room = self.counts[ids], self.length - 2
+        ends = counts.cumsum(1)
+        totals = ends[:, -1:].clamp_max(room)
+        longest = int(totals.max())
+        within = torch.arange(self.pieces.shape[1], device=ids.device)
+        places = (ends - counts + 1)[..., None] + within  # (B, L, P)
+        fits = (within < counts[..., None]) & (places <= room)
+        nowhere = longest + 2  # a column for what does not count
+        packed = torch.full((len(ids), nowhere + 1), padding, device=ids.device)
+        packed.scatter_(1, places.where(fits, nowhere).flatten(1), self.pieces[ids].flatten(1))
+        packed[:, 0] = first
+        packed.scatter_(1, totals + 1, last)
+        real = torch.arange(nowhere, device=ids.device) <= totals + 1
+        return packed[:, :nowhere], real.long()
+
+
+def small_bert(vocabulary_size: int, num_classes: int, width: int) -> Bert:
+    """A BERT of two layers, of random weights, with one piece a word.
+
+    Its hidden size is 2 `width`, in heads of 64 units where that divides it, else in one; at width
+    64 it is BERT-Tiny (Turc et al. 2019).
+
+    Raises:
+        AdaptAugError: the package transformers is missing.
+    """
+    from_library = _transformers()
+    hidden, first = 2 * width, vocabulary_size
+    config = from_library.BertConfig(
+        vocab_size=vocabulary_size + 2,
+        hidden_size=hidden,
+        num_hidden_layers=2,
+        num_attention_heads=max(1, hidden // 64) if hidden % 64 == 0 else 1,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=MAX_LENGTH,
+        num_labels=num_classes,
+        pad_token_id=PAD,
+    )
+    rows = [[] if word == PAD else [word] for word in range(vocabulary_size)]
+    model = from_library.BertForSequenceClassification(config)
+    return Bert(model, Pieces.of(rows, first, first + 1, PAD))
+
+
+def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert:
+    """A BERT with the weights of a hub id or folder, and a new classifier where it has none.
+
+    Args:
+        name: a folder that `save_pretrained` wrote of model and tokenizer, or a hub id.
+        vocabulary: the words of the ids.
+        num_classes: classes K.
+
+    Raises:
+        AdaptAugError: the package transformers is missing, or the name is not one of a BERT model
+            with its tokenizer.
+    """
+    library, folder = _transformers(), model_folder(name)
+    with quietly():
+        try:
+            pieces = _pieces(folder, vocabulary)
+            model, report = library.BertForSequenceClassification.from_pretrained(
+                folder,
+                num_labels=num_classes,
+                ignore_mismatched_sizes=True,  # another number of classes
+                use_safetensors=True,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except AdaptAugError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise AdaptAugError(
+                "a pretrained model must be a BERT model with its tokenizer, as save_pretrained "
+                f"writes them, got '{name}' ({type(error).__name__}: {reason})"
+            ) from error
+    drawn = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
+    drawn = sorted(key for key in drawn if not key.startswith(_NEW))
+    config = model.config
+    if drawn:
+        raise AdaptAugError(
+            f"a pretrained model must hold all of BERT's weights, got '{name}' without '{drawn[0]}'"
+        )
+    if int(pieces.table.max()) >= config.vocab_size:
+        raise AdaptAugError(
+            f"a tokenizer's pieces must be among the model's {config.vocab_size}, "
+            f"got {int(pieces.table.max())} in '{name}'"
+        )
+    return Bert(model, pieces, min(MAX_LENGTH, config.max_position_embeddings))
+
+
+@cache
+def _pieces(folder: Path, vocabulary: Vocabulary) -> Pieces:
+    """The pieces that the folder's tokenizer cuts the words into; made once per process."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        raise AdaptAugError(
+            "a BERT model must come with its tokenizer's tokenizer.json or vocab.txt, "
+            f"got neither in '{folder}'"
+        )
+    tokenizer: Any = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "mask_token_id")
+    first, last, padding, unknown, mask = ids = [getattr(tokenizer, name) for name in names]
+    if None in ids:
+        raise AdaptAugError(
+            f"a BERT tokenizer must have {', '.join(names)}, got none for "
+            f"{names[ids.index(None)]} in '{folder}'"
+        )
+    words = list(vocabulary.words[len(SPECIALS) :])
+    cut = tokenizer(words, add_special_tokens=False)["input_ids"] if words else []
+    rows = [[], [], [], *(row[:MAX_PIECES] or [unknown] for row in cut)]
+    rows[UNKNOWN], rows[MASK] = [unknown], [mask]
+    return Pieces.of(rows, first, last, padding)
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise AdaptAugError(
+            "child 'bert' needs the package transformers: pip install adaptaug[transformers]"
+        ) from error
+    return transformers

@@ -1,0 +1,168 @@
+"""Banks of generated samples: trained for once per run, then drawn from batch by batch.
+
+A generator that made each batch anew would cost a child's step several times over on a CPU; rows
+out of a bank of a few thousand cost a copy. The bank is a fixed set of examples like any other, so
+that it can be looked at, measured and shown.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from adaptaug.batches import to_float
+from adaptaug.data.examples import Examples
+from adaptaug.data.vocabulary import PAD, Vocabulary
+from adaptaug.generative.distance import within_classes
+from adaptaug.randomness import one_thread
+
+logger = logging.getLogger(__name__)
+
+COLLAPSED = 0.4
+"""A generator has collapsed if the mean distance of two samples of one class is below this share
+of that of two training examples."""
+_BANKS = 16
+"""Banks that a process keeps."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitData:
+    """What a generator is trained on."""
+
+    train: Examples
+    """The child's own training examples, and no others."""
+    num_classes: int
+    """Classes K."""
+    seed: int
+    """Fixes weights, batches and samples."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes; without them, "0" to "K - 1"."""
+    vocabulary: Vocabulary | None = None
+    """The words of the ids; None for images."""
+
+    def fingerprint(self) -> str:
+        """The same for the same data and seed, another for others."""
+        digest = hashlib.sha256()
+        for part in (self.train.inputs, self.train.targets):
+            digest.update(repr((part.shape, part.dtype, part.device)).encode())
+            digest.update(part.cpu().contiguous().numpy().tobytes())
+        words = None if self.vocabulary is None else self.vocabulary.words
+        digest.update(repr((self.num_classes, self.seed, self.classes, words)).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """What a generator made, and what that took."""
+
+    samples: Examples
+    """uint8 images, or ids, with their labels; on the training examples' device."""
+    seconds: float
+    """Training and sampling: processor time, or elapsed time on a GPU."""
+    problem: str = ""
+    """Why the samples must not be used; empty where nothing is wrong."""
+
+
+class DivergedError(Exception):
+    """A generator's loss stopped being finite; the message goes on from "it ..."."""
+
+
+class Generative(Hashable, Protocol):
+    """The settings of a generator."""
+
+    def make(self, data: FitData) -> Examples:
+        """Trains a generator and draws samples from it; may raise `DivergedError`."""
+
+
+_banks: dict[tuple[Generative, str], Bank] = {}
+
+
+def banked(settings: Generative, data: FitData) -> Bank:
+    """Trains a generator and keeps its samples; the same settings, data and seed only once.
+
+    A second call in the same process returns the same bank, with the time that the first took. On
+    a CPU all of it runs on one thread, so that the samples are the same on every machine.
+
+    Returns:
+        The bank; its `problem` says if the generator diverged or collapsed.
+    """
+    key = (settings, data.fingerprint())
+    if key not in _banks:
+        if len(_banks) >= _BANKS:
+            _banks.pop(next(iter(_banks)))
+        _banks[key] = _made(settings, data)
+    return _banks[key]
+
+
+def _made(settings: Generative, data: FitData) -> Bank:
+    device = data.train.inputs.device
+    started = _clock(device)
+    with one_thread():
+        try:
+            samples = settings.make(data)
+            problem = _collapse(samples, data)
+        except DivergedError as error:
+            samples, problem = data.train[data.train.targets[:0]], f"it diverged: {error}"
+        seconds = _clock(device) - started
+    logger.info("%s made %d samples in %.1f s", type(settings).__name__, len(samples), seconds)
+    return Bank(samples, seconds, problem)
+
+
+def _collapse(samples: Examples, data: FitData) -> str:
+    """Says which class's samples are nearly identical, if those of any are."""
+    if len(samples) == 0:
+        return "it collapsed: it made no sample"
+    share = within_classes(samples, data.num_classes) / within_classes(data.train, data.num_classes)
+    lowest = share.nan_to_num(nan=torch.inf)  # a class of one example has no distance
+    label = int(lowest.argmin())
+    if lowest[label] >= COLLAPSED:
+        return ""
+    name = data.classes[label] if data.classes else str(label)
+    return (
+        f"it collapsed: samples of class {name!r} lie {float(lowest[label]):.2f} times as far "
+        f"apart as training examples, at least {COLLAPSED} is needed"
+    )
+
+
+def labels_like(targets: Tensor, count: int) -> Tensor:
+    """`count` classes in ascending order, each as frequent as among the targets (N,)."""
+    ranks = torch.arange(count, device=targets.device) * len(targets) // count
+    return targets.sort().values[ranks]
+
+
+def replaced(
+    inputs: Tensor, targets: Tensor, amount: Tensor, generator: Generator, bank: Bank
+) -> tuple[Tensor, Tensor]:
+    """Puts a random sample of the bank, label included, in place of each row whose amount is 1.
+
+    Args:
+        inputs: images, float32 (B, C, H, W) in [0, 1], or ids, int64 (B, L).
+        targets: int64 (B,) classes, or float (B, K) label distributions.
+        amount: float32 (B,), 0 or 1.
+        generator: the only source of chance.
+        bank: what is drawn from; longer sentences are cut to L.
+    """
+    samples, chosen = bank.samples, amount > 0
+    rows = torch.randint(len(samples), (len(inputs),), generator=generator, device=generator.device)
+    new, labels = to_float(samples.inputs[rows]), samples.targets[rows]
+    if inputs.ndim == 2:
+        missing = inputs.shape[1] - new.shape[1]  # a negative one cuts
+        new = functional.pad(new, (0, missing), value=PAD)
+    if targets.is_floating_point():
+        labels = functional.one_hot(labels, targets.shape[1]).to(targets.dtype)
+    inputs = torch.where(chosen.view(-1, *[1] * (inputs.ndim - 1)), new, inputs)
+    return inputs, torch.where(chosen.view(-1, *[1] * (targets.ndim - 1)), labels, targets)
+
+
+def _clock(device: torch.device) -> float:
+    """Processor time of this process; elapsed time where a GPU does the work."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
