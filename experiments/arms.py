@@ -1,15 +1,29 @@
 """The arms of every comparison: a name, the ops it acts on and a controller."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import torch
 from torchvision.transforms import v2
 
 from adaptaug.artefact import Policy
-from adaptaug.controllers import Constant, Controller, Learned, Ramp, Random
+from adaptaug.controllers import (
+    ADA,
+    AugNet,
+    Constant,
+    Controller,
+    Learned,
+    Online,
+    Ramp,
+    Random,
+    Reactive,
+)
 from adaptaug.data import load
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm
 from adaptaug.modality import Modality
-from adaptaug.ops import Op, OpSpace, wrap
+from adaptaug.ops import Op, OpSpace, ops_for, wrap
+from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
 from experiments.defaults import DEFAULTS
 
@@ -27,6 +41,103 @@ USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
 PLAIN = ("none", "crop and flip", "EDA")
 """The fewest arms to compare with."""
 
+Amounts = Mapping[str, float]
+"""Largest amount of each op, in the op's own unit: degrees, factors, shares of the words."""
+
+_WORDS = {"synonym": 0.2, "insertion": 0.2, "swap": 0.2, "deletion": 0.2}  # EDA's 10%, on average
+_TAGGED = {"labelwise": 0.2, "mention": 0.2, "segments": 0.2, "masking": 0.2}
+
+HAND_SET: dict[str, dict[Modality, Amounts]] = {
+    "full complexity": {
+        "image": {"crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.1, "contrast": 0.1},
+        "text": _WORDS,
+        "tagging": _TAGGED,
+    },
+    "cheap ops": {
+        "image": {
+            "crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.2, "contrast": 0.2,
+            "saturation": 0.2, "noise": 0.1,
+        },
+        "text": _WORDS,
+        "tagging": _TAGGED,
+    },
+    # Zoom is drawn on a logarithmic scale: from 1 / 1.2 to 1.2, where study 3 has 0.8 to 1.2.
+    "efficient pipeline": {
+        "image": {"rotate": 15, "hflip": 0.5, "brightness": 0.2, "zoom": 0.1823, "noise": 0.1},
+    },
+}  # fmt: skip
+"""Constants that the studies set by hand: the top of study 1's rule, and all of studies 2 and 3."""
+
+BASE = ("crop", "hflip", "synonym", "masking")
+"""What the reactive rule never goes below: its simplest level has only these ops."""
+
+GENERATED = {"image": "generated", "text": "generated_text"}
+"""The op that puts a generator's samples into a batch, by modality."""
+
+SHARE = 0.3
+"""Magnitude of that op in the arm 'generative'."""
+
+OFTEN = 40
+"""Decisions in a run of the rules that live on feedback, where the task does not fix the rhythm."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What arms are made for."""
+
+    task: Task
+    """What is trained."""
+    ops: tuple[str, ...]
+    """The ops that every rule and the best constant act on."""
+    hand_set: Mapping[str, float]
+    """A person's choice of their magnitudes; an op that is not named is off."""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """Learned policies by the name of their arm."""
+    best: Sequence[float] = ()
+    """The best constant that a random search found, one magnitude per op; empty without one."""
+    variants: Mapping[str, Op] = field(default_factory=dict)
+    """Ops that stand in for the registered ones of these names: generators with other settings."""
+    device: str = "cpu"
+    """Where children train."""
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of the task's data."""
+        return load(self.task.dataset).modality
+
+    def acting(self, ops: Sequence[str]) -> tuple[str | Op, ...]:
+        """The ops as they are used: those with settings of their own in place of their names."""
+        return tuple(self.variants.get(name, name) for name in ops)
+
+    @property
+    def plain_ops(self) -> tuple[str, ...]:
+        """The ops without generators, which would be trained for an arm that never uses them."""
+        return tuple(name for name in self.ops if name not in GENERATED.values()) or self.ops
+
+    @property
+    def magnitudes(self) -> list[float]:
+        """The hand-set magnitudes, one per op."""
+        return [self.hand_set.get(name, 0.0) for name in self.ops]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An arm with the task as it trains on it: the same but for the rhythm of the decisions."""
+
+    arm: Arm
+    task: Task
+
+
+def magnitudes_of(amounts: Amounts) -> dict[str, float]:
+    """Magnitudes from amounts: the share of each op's range.
+
+    Raises:
+        AdaptAugError: an op is unknown.
+    """
+    space = OpSpace(tuple(amounts))
+    rows = zip(space.ops, amounts.values(), strict=True)
+    return {op.name: min(1.0, amount / op.high) for op, amount in rows}
+
 
 def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
     """Arms that need no search: none, hand-set rules and the usual defaults.
@@ -36,27 +147,17 @@ def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
         task: what is trained: only what makes sense for its data is compared.
     """
     names, modality = tuple(ops), load(task.dataset).modality
-    constant = DEFAULTS[modality].hand_set
-    magnitudes = [constant.get(name, 0.0) for name in names]
-    rules: dict[str, Controller] = {
-        "none": Constant([0.0] * len(names)),
-        "constant": Constant(magnitudes),
-        "ramp": Ramp(magnitudes),
-        "random": Random([0.25] * len(names)),
-    }
-    return [
-        *(Arm(name, names, controller) for name, controller in rules.items()),
-        *usual_arms(task),
-    ]
+    setting = Setting(task, names, DEFAULTS[modality].hand_set)
+    rules = entrants(("none", "constant", "ramp", "random"), setting)
+    return [*(entrant.arm for entrant in rules), *usual_arms(task)]
 
 
 def usual_arms(task: Task) -> list[Arm]:
     """The usual defaults for the task's data; EDA only with a lexicon."""
-    modality = load(task.dataset).modality
     return [
         Arm(name, ops, Constant([1.0] * len(ops)))
-        for name, ops in USUAL[modality]().items()
-        if all(OpSpace(ops).applies(modality, lexicon=task.lexicon is not None))
+        for name, ops in USUAL[load(task.dataset).modality]().items()
+        if all(_fits(ops, task))
     ]
 
 
@@ -68,3 +169,159 @@ def policy_arm(name: str, policy: Policy) -> Arm:
 def constant_arm(name: str, ops: Sequence[str], magnitudes: Sequence[float]) -> Arm:
     """An arm of constant magnitudes."""
     return Arm(name, tuple(ops), Constant(magnitudes))
+
+
+def entrants(names: Iterable[str], setting: Setting) -> list[Entrant]:
+    """The arms of these names, those that make sense in the setting.
+
+    Raises:
+        AdaptAugError: a name is unknown; the sentence lists the known ones.
+    """
+    check_arms(names)
+    return [
+        replace(entrant, arm=replace(entrant.arm, name=entrant.arm.name or name))
+        for name in names
+        for entrant in ARMS[name](setting)
+    ]
+
+
+def check_arms(names: Iterable[str]) -> None:
+    """Makes sure that all arms are known.
+
+    Raises:
+        AdaptAugError: one is not.
+    """
+    for name in names:
+        if name not in ARMS:
+            raise AdaptAugError(f"an arm must be one of {', '.join(ARMS)}, got {name!r}")
+
+
+Maker = Callable[[Setting], list[Entrant]]
+"""Makes an arm, or one for each policy, or none where it makes no sense; an empty name is the
+table's."""
+
+
+def _fits(ops: Sequence[str | Op], task: Task) -> tuple[bool, ...]:
+    """Which ops make sense for the task's data."""
+    source = load(task.dataset)
+    channels = source.channels if source.modality == "image" else 3
+    return OpSpace(ops).applies(source.modality, channels, lexicon=task.lexicon is not None)
+
+
+def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
+    """A controller of the setting's ops."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        task = setting.task
+        if often and task.patience is None and task.decision_interval is None:
+            task = task.but(decisions=OFTEN)
+        return [Entrant(Arm("", setting.acting(setting.ops), make(setting)), task)]
+
+    return maker
+
+
+def _none(setting: Setting) -> list[Entrant]:
+    """No augmentation."""
+    ops = setting.plain_ops
+    return [Entrant(constant_arm("", ops, [0.0] * len(ops)), setting.task)]
+
+
+def _usual(name: str) -> Maker:
+    """One of the usual defaults."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        arms = usual_arms(setting.task)
+        return [Entrant(arm, setting.task) for arm in arms if arm.name == name]
+
+    return maker
+
+
+def _hand_set(name: str) -> Maker:
+    """A constant of `HAND_SET`, without the ops that make no sense for the data."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        amounts = HAND_SET[name].get(setting.modality, {})
+        fitting = {op: value for op, value in amounts.items() if all(_fits((op,), setting.task))}
+        if not fitting:
+            return []
+        magnitudes = magnitudes_of(fitting)
+        arm = constant_arm("", tuple(magnitudes), list(magnitudes.values()))
+        return [Entrant(arm, setting.task)]
+
+    return maker
+
+
+def _generative(setting: Setting) -> list[Entrant]:
+    """A constant share of a generator's samples in every batch."""
+    op = GENERATED.get(setting.modality)
+    if op is None or op not in ops_for(setting.modality):
+        return []
+    return [Entrant(Arm("", setting.acting((op,)), Constant([SHARE])), setting.task)]
+
+
+def _best(setting: Setting) -> list[Entrant]:
+    """The best constant that a random search found."""
+    arm = Arm("", setting.acting(setting.ops), Constant(setting.best))
+    return [Entrant(arm, setting.task)] if setting.best else []
+
+
+def _levels(setting: Setting) -> list[list[float]]:
+    """Study 1's levels: the base ops alone, then all hand-set magnitudes."""
+    rows = list(zip(setting.ops, setting.magnitudes, strict=True))
+    return [[m if name in BASE else 0.0 for name, m in rows], [m for _, m in rows]]
+
+
+def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
+    """An arm for each policy, named by `word` in place of "learned"."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        return [
+            Entrant(
+                Arm(name.replace("learned", word, 1), policy.ops, make(policy.network)),
+                _as_searched(setting.task, policy),
+            )
+            for name, policy in setting.policies.items()
+            if any(_fits(policy.ops, setting.task))
+        ]
+
+    return maker
+
+
+def _untrained(setting: Setting) -> list[Entrant]:
+    """A policy network that has learned nothing, on the first policy's ops, or the setting's."""
+    found = (p for p in setting.policies.values() if any(_fits(p.ops, setting.task)))
+    first = next(found, None)
+    ops, kwargs = (setting.ops, {}) if first is None else (first.ops, dict(first.network_kwargs))
+    network = PolicyNetwork(len(ops), generator=torch.Generator().manual_seed(0), **kwargs)
+    task = setting.task if first is None else _as_searched(setting.task, first)
+    return [Entrant(Arm("", ops, Learned(network)), task)]
+
+
+def _as_searched(task: Task, policy: Policy) -> Task:
+    """The task in the policy's own rhythm, but for early stopping, which has one for all."""
+    interval = policy.decision_interval
+    if task.patience is not None or (interval is not None and interval > task.steps):
+        return task
+    return task.but(decisions=policy.decisions, decision_interval=interval)
+
+
+ARMS: dict[str, Maker] = {
+    "none": _none,
+    "crop and flip": _usual("crop and flip"),
+    "EDA": _usual("EDA"),
+    "RandAugment": _usual("RandAugment"),
+    "TrivialAugment": _usual("TrivialAugment"),
+    **{name: _hand_set(name) for name in HAND_SET},
+    "constant": _rule(lambda s: Constant(s.magnitudes)),
+    "best constant": _best,
+    "ramp": _rule(lambda s: Ramp(s.magnitudes)),
+    "random": _rule(lambda s: Random([0.25] * len(s.ops))),
+    "reactive": _rule(lambda s: Reactive(_levels(s)), often=True),
+    "ADA": _rule(lambda s: ADA(s.magnitudes), often=True),
+    "AugNet": _rule(lambda s: AugNet(len(s.ops)), often=True),
+    "generative": _generative,
+    "untrained policy": _untrained,
+    "learned": _policies(Learned, "learned"),
+    "online": _policies(Online, "online"),
+}
+"""All arms by name."""

@@ -5,7 +5,7 @@ points (hundredths).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,26 +54,41 @@ def by_accuracy(arms: Data) -> list[str]:
     return sorted(arms, key=lambda arm: -arms[arm]["accuracy"]["mean"])
 
 
-def draw_accuracy(summary: Data) -> bytes:
-    """Accuracy of every arm, and the learned arm's paired difference to it, with intervals."""
+AGAINST = {
+    "learned": ("Learned minus this arm (right of 0: learned is better)", LEARNED),
+    "none": ("This arm minus none (right of 0: augmentation helps)", PLAIN),
+}
+"""What the right panel of accuracies can compare with: its title, and the colour of 0."""
+
+
+def draw_accuracy(summary: Data, against: str = "learned") -> bytes:
+    """Accuracy of every arm, and a paired difference, with intervals.
+
+    Args:
+        summary: `task`, `arms` and `learned_minus`.
+        against: "learned", for the learned arm's difference to every arm, or "none", for every
+            arm's difference to none.
+    """
     score, summary = score_name(summary["task"]), judged(summary)
     arms, names = summary["arms"], by_accuracy(summary["arms"])
+    differences = summary["learned_minus"] if against == "learned" else _minus_none(arms)
     seeds = max(arms[arm]["accuracy"]["n"] for arm in names)
     title = f"{task_name(summary['task'])}\ndot: mean of {seeds} seeds, bar: 95% bootstrap interval"
     figure = new_figure(11, 1.9 + 0.32 * len(names), title)
-    panels = figure.subplots(1, 1 + bool(summary["learned_minus"]), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, 1 + bool(differences), sharey=True, squeeze=False)[0]
     for row, arm in enumerate(names):
         draw_interval(panels[0], row, arms[arm]["accuracy"], colour(arm), ".1f")
-        if arm in summary["learned_minus"]:
-            draw_interval(panels[1], row, summary["learned_minus"][arm], colour(arm), "+.1f")
+        if arm in differences:
+            draw_interval(panels[1], row, differences[arm], colour(arm), "+.1f")
     if "none" in arms:
         panels[0].axvline(
             100 * arms["none"]["accuracy"]["mean"], color=PLAIN, linewidth=1, zorder=1
         )
     panels[0].set(title=f"{_capital(score)} of every arm", xlabel=f"test {score}, %")
     for panel in panels[1:]:
-        panel.axvline(0, color=LEARNED, linewidth=1, zorder=1)
-        panel.set(title="Learned minus this arm (right of 0: learned is better)")
+        title, shade = AGAINST[against]
+        panel.axvline(0, color=shade, linewidth=1, zorder=1)
+        panel.set(title=title)
         panel.set_xlabel(f"difference in test {score}, points, paired by seed")
     for panel in panels:
         panel.margins(x=0.18)
@@ -81,9 +96,10 @@ def draw_accuracy(summary: Data) -> bytes:
     return png(figure)
 
 
-def draw_budgets(budgets: Sequence[Data]) -> bytes:
-    """Accuracy minus that of no augmentation, one panel a budget, one row an arm."""
-    score, budgets = score_name(budgets[0]["task"]), [judged(budget) for budget in budgets]
+def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
+    """Accuracy minus that of no augmentation, one panel a budget or task, one row an arm."""
+    score = " or ".join(sorted({score_name(budget["task"]) for budget in budgets}, reverse=True))
+    budgets = [judged(budget) for budget in budgets]
     gains = [{arm: _gain(b["arms"], arm) for arm in b["arms"]} for b in budgets]
     means = {
         arm: float(np.mean([gain[arm]["mean"] for gain in gains if arm in gain]))
@@ -93,10 +109,12 @@ def draw_budgets(budgets: Sequence[Data]) -> bytes:
     lines = math.ceil(len(budgets) / 4)
     columns = math.ceil(len(budgets) / lines)
     title = (
-        f"{_capital(score)} minus that of training without augmentation, by budget\n"
+        f"{_capital(score)} minus that of training without augmentation, by {by}\n"
         "dot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
-        "blue line: no augmentation, orange line: the learned policy"
+        "blue line: no augmentation"
     )
+    if "learned" in means:
+        title += ", orange line: the learned policy"
     figure = new_figure(max(8, 2.2 + 2.4 * columns), 1.3 + lines * (0.9 + 0.24 * len(names)), title)
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flat
     for panel, budget, gain in zip(panels, budgets, gains, strict=False):
@@ -127,8 +145,9 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
     edges = np.linspace(0, task["steps"], longest + 1)
     lines = math.ceil(len(ops) / 5)
     columns = math.ceil(len(ops) / lines)
+    who = f"the {arm} policy" if arm == "learned" else f"the arm '{arm}'"
     title = (
-        f"{task_name(task)}\nhow strongly the {arm} policy augments\n"
+        f"{task_name(task)}\nhow strongly {who} augments\n"
         f"line: mean of {len(runs)} seeds, band: the middle 80% of seeds"
     )
     figure = new_figure(max(8, 1 + 2.1 * columns), 1.5 + 1.7 * lines, title)
@@ -150,8 +169,8 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
     return png(figure)
 
 
-def draw_cost(summary: Data) -> bytes:
-    """Accuracy against relative cost, one labelled point an arm."""
+def draw_cost(summary: Data, *, front: bool = False) -> bytes:
+    """Accuracy against relative cost, one labelled point an arm; `front` joins the unbeaten."""
     score, summary = score_name(summary["task"]), judged(summary)
     arms = {arm: scores for arm, scores in summary["arms"].items() if "relative_cost" in scores}
     title = f"{task_name(summary['task'])}\nwhat {score} costs: the mean over seeds of every arm"
@@ -161,6 +180,9 @@ def draw_cost(summary: Data) -> bytes:
     for arm, scores in arms.items():
         points[arm] = x, y = scores["relative_cost"], 100 * scores["accuracy"]["mean"]
         axes.plot([x], [y], "o", color=colour(arm), markersize=7, zorder=3)
+    if front:
+        line = zip(*unbeaten(points.values()), strict=True)
+        axes.plot(*line, color=PLAIN, linewidth=1, linestyle="--", zorder=1)
     costs = [x for x, _ in points.values()]
     if max(costs) > 4 * min(costs):
         axes.set_xscale("log")
@@ -176,6 +198,21 @@ def draw_cost(summary: Data) -> bytes:
     )
     label_points(figure, axes, points)
     return png(figure)
+
+
+def unbeaten(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, score) that no other beats in both, cheapest first."""
+    kept: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not kept or point[1] > kept[-1][1]:
+            kept.append(point)
+    return kept
+
+
+def _minus_none(arms: Data) -> dict[str, Any]:
+    """Every other arm's paired difference to none, where it has one."""
+    rows = {arm: scores.get("minus_none") for arm, scores in arms.items() if arm != "none"}
+    return {arm: difference for arm, difference in rows.items() if difference}
 
 
 def _capital(text: str) -> str:

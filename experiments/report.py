@@ -117,14 +117,14 @@ def _headline(summary: Data) -> str:
 def _what_was_run(summary: Data, records: Sequence[Data]) -> list[str]:
     """Command, task, seeds and search, as far as they are known."""
     lines = [f"command: `{summary['command']}`"] if "command" in summary else []
-    lines.append("task: " + _listed(summary["task"]))
+    lines.append("task: " + listed(summary["task"]))
     seeds = sorted({record["seed"] for record in records})
     if seeds:
         unbroken = len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1))
         span = f"{seeds[0]} to {seeds[-1]}" if unbroken else ", ".join(map(str, seeds))
         lines.append(f"seeds ({len(seeds)}): {span}")
     if summary.get("search"):
-        lines.append("search: " + _listed(summary["search"]))
+        lines.append("search: " + listed(summary["search"]))
     return lines
 
 
@@ -144,7 +144,7 @@ def _how_to_read(summary: Data) -> str:
     return f"{note} **With so few seeds ({seeds}) the intervals are narrower than they should be.**"
 
 
-def _listed(values: Data) -> str:
+def listed(values: Data) -> str:
     """Names and values for a reader: "episodes 1,440, seconds 310.2"."""
     known = {key: value for key, value in values.items() if value is not None}
     return ", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in known.items())

@@ -30,11 +30,11 @@ def arms_rows(summary: Data) -> list[Row]:
         low, high = scores["accuracy"]["ci95"]
         row = (
             arm,
-            _percent(scores["accuracy"]["mean"]),
-            f"{_percent(low)} to {_percent(high)}",
-            _difference(difference) if difference else "",
+            percent(scores["accuracy"]["mean"]),
+            f"{percent(low)} to {percent(high)}",
+            difference_text(difference) if difference else "",
             verdict(difference) if difference else "",
-            *(_percent(scores["token_accuracy"]["mean"]) for _ in more),
+            *(percent(scores["token_accuracy"]["mean"]) for _ in more),
             f"{scores['relative_cost']:.2f}" if "relative_cost" in scores else "",
         )
         rows.append(row)
@@ -56,7 +56,7 @@ def budget_rows(budgets: Sequence[Data]) -> list[Row]:
     for arm in sorted(means, key=lambda arm: -(means[arm] or 0)):
         mean = means[arm]
         cells = (_budget_cell(budget, arm) for budget in budgets)
-        rows.append((arm, *cells, "" if mean is None else _percent(mean)))
+        rows.append((arm, *cells, "" if mean is None else percent(mean)))
     return rows
 
 
@@ -82,13 +82,15 @@ def _budget_cell(budget: Data, arm: str) -> str:
         return ""
     difference = budget["learned_minus"].get(arm)
     mark = _AGAINST_LEARNED[verdict(difference)] if difference else ""
-    return _percent(budget["arms"][arm]["accuracy"]["mean"]) + mark
+    return percent(budget["arms"][arm]["accuracy"]["mean"]) + mark
 
 
-def _difference(difference: Data) -> str:
+def difference_text(difference: Data) -> str:
+    """A difference in points with its interval: "+1.2 [+0.3, +2.0]"."""
     low, high = difference["ci95"]
     return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """A fraction in per cent, with one decimal."""
     return f"{100 * fraction:.1f}"

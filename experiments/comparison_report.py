@@ -1,0 +1,289 @@
+"""The report of a comparison: every arm against no augmentation, task by task."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adaptaug.files import write_bytes, write_json, write_text
+from adaptaug.statistics import verdict
+from experiments.figures import (
+    budget_name,
+    by_accuracy,
+    draw_accuracy,
+    draw_budgets,
+    draw_cost,
+    draw_magnitudes,
+    task_name,
+)
+from experiments.judged import judged, score_name
+from experiments.report import FEW_SEEDS, listed
+from experiments.tables import Row, difference_text, fixed_width, markdown, percent
+
+Data = Mapping[str, Any]
+
+FIXED = ("none", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp", "random")
+"""Arms whose magnitudes over the run nobody needs to see; nor those of constants."""
+
+AGAINST_NONE = {"better": " ▲", "tie": " =", "worse": " ▼"}
+"""An arm's verdict against training without augmentation, as a mark behind its score."""
+
+SCORES = {"f1": "F1 %", "precision": "precision %", "recall": "recall %"}
+"""Scores in per cent beside the one that the task is judged by, with their headings."""
+
+LOSSES = {"loss": "test loss", "validation_loss": "validation loss"}
+"""Losses in nats, with their headings."""
+
+HOW_TO_READ = (
+    "Scores are means over seeds, on the final test split; *minus none* is the difference to "
+    "training without augmentation in points, paired by seed, with its 95% bootstrap interval, and "
+    "*p* is Wilcoxon's, corrected over the arms after Holm. *Cost* is training time as a multiple "
+    "of that without augmentation, all that the arm does included; *controller* is the share of "
+    "the training time that observing and deciding take."
+)
+
+CAPTIONS = {
+    "accuracy": "Left, the scores, training without augmentation as the blue line; right, the "
+    "paired difference to it: an arm whose bar lies wholly right of the line helps, one whose bar "
+    "crosses it is a tie.",
+    "cost": "Up is more accurate, left is cheaper; the line joins the arms that no other beats in "
+    "both (means: the intervals are in the figure before).",
+    "magnitudes": "When in the run {arm} uses each op and how strongly, the most used op first.",
+    "tasks": "In each panel, an arm left of the blue line does harm on that task.",
+}
+"""What to read off each figure."""
+
+
+def slug(task: Data) -> str:
+    """A short name of a task for files and charts: "digits-cnn-100x400"."""
+    dataset = task["dataset"].rstrip("/").rpartition("/")[2]
+    name = f"{dataset}-{task['child']}-{task['n_train']}x{task['steps']}"
+    return re.sub(r"[^\w.]+", "-", name)
+
+
+def main_table(entry: Data) -> str:
+    """The table of a task's arms for a terminal."""
+    return fixed_width(score_rows(entry))
+
+
+def score_rows(entry: Data) -> list[Row]:
+    """Headings, then a row for each arm, best first; a cell is empty where there is no number."""
+    name, entry = score_name(entry["task"]), judged(entry)
+    arms = entry["arms"]
+    scores = {key: heading for key, heading in SCORES.items() if heading != f"{name} %"}
+    if name != "accuracy":
+        scores = {"token_accuracy": "accuracy %"} | scores
+    scores = {key: heading for key, heading in scores.items() if _any(arms, key)}
+    losses = {key: heading for key, heading in LOSSES.items() if _any(arms, key)}
+    rows: list[Row] = [
+        ("arm", f"{name} %", "95% interval", *scores.values(), *losses.values(),
+         "minus none", "p", "cost", "controller"),
+    ]  # fmt: skip
+    for arm in by_accuracy(arms):
+        values = arms[arm]
+        low, high = values["accuracy"]["ci95"]
+        row = (
+            arm,
+            percent(values["accuracy"]["mean"]),
+            f"{percent(low)} to {percent(high)}",
+            *(percent(values[key]["mean"]) if values.get(key) else "" for key in scores),
+            *(f"{values[key]['mean']:.3f}" if values.get(key) else "" for key in losses),
+            *_against_none(arm, values),
+            f"{values['relative_cost']:.2f}" if "relative_cost" in values else "",
+            f"{values['controller_share']:.1%}" if "controller_share" in values else "",
+        )
+        rows.append(row)
+    return rows
+
+
+def learned_rows(entry: Data) -> list[Row]:
+    """Headings, then for each arm the learned policy minus it, with the verdict."""
+    shown = judged(entry)
+    rows: list[Row] = [("arm", "learned minus arm", "learned is")]
+    for arm in by_accuracy(shown["arms"]):
+        difference = shown["learned_minus"].get(arm)
+        if difference:
+            rows.append((arm, difference_text(difference), verdict(difference)))
+    return rows
+
+
+def robustness_rows(entry: Data) -> list[Row]:
+    """Headings, then a row for each arm: its score on attacked and corrupted inputs, per cent.
+
+    A corruption's severities are averaged, as in "noise" for "noise/1" to "noise/5".
+    """
+    entry = judged(entry)
+    found = {arm: _by_kind(scores["robustness"]) for arm, scores in entry["arms"].items()
+             if scores.get("robustness")}  # fmt: skip
+    if not found:
+        return []
+    kinds = list(dict.fromkeys(kind for means in found.values() for kind in means))
+    rows: list[Row] = [("arm", *(kind.replace("_", " ") for kind in kinds))]
+    for arm in by_accuracy(entry["arms"]):
+        if arm in found:
+            cells = (percent(found[arm][kind]) if kind in found[arm] else "" for kind in kinds)
+            rows.append((arm, *cells))
+    return rows
+
+
+def overview_rows(entries: Sequence[Data]) -> list[Row]:
+    """Headings, then a row for each arm: its score on every task, marked against none."""
+    entries = [judged(entry) for entry in entries]
+    arms = list(dict.fromkeys(arm for entry in entries for arm in entry["arms"]))
+    rows: list[Row] = [("arm", *(budget_name(entry["task"], entries) for entry in entries))]
+    return rows + [(arm, *(_overview_cell(entry, arm) for entry in entries)) for arm in arms]
+
+
+def write_comparison(folder: Path, summary: Data, records: Sequence[Sequence[Data]]) -> Path:
+    """Writes `summary.json`, `report.md` and the figures, each file atomically.
+
+    Args:
+        folder: the run folder; it exists.
+        summary: `title`, `notes`, `command`, and `tasks`: for each task what `judge` returns.
+        records: for each task its evaluation records.
+
+    Returns:
+        The path of `report.md`.
+
+    Raises:
+        AdaptAugError: a file cannot be written.
+    """
+    write_json(folder / "summary.json", summary)
+    entries = summary["tasks"]
+    notes = [f"command: `{summary['command']}`", *summary["notes"]]
+    sections = [f"# AdaptAug: {summary['title']}", "\n".join(f"- {note}" for note in notes)]
+    if len(entries) > 1:
+        sections += [_overview(entries)]
+        if all("none" in entry["arms"] for entry in entries):
+            write_bytes(folder / "tasks.png", draw_budgets(entries, "task"))
+            sections.append(f"![tasks](tasks.png)\n\n{CAPTIONS['tasks']}")
+    sections.append(f"How to read the tables. {HOW_TO_READ}")
+    for entry, found in zip(entries, records, strict=True):
+        sections += _task_sections(folder, entry, found)
+    write_text(folder / "report.md", "\n\n".join(sections) + "\n")
+    return folder / "report.md"
+
+
+def _overview(entries: Sequence[Data]) -> str:
+    note = (
+        "Test accuracy, in tagging F1, in per cent. ▲: the arm's paired 95% interval lies above "
+        "training without augmentation, ▼: below it, =: a tie."
+    )
+    return f"## All tasks\n\n{markdown(overview_rows(entries))}\n\n{note}"
+
+
+def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[str]:
+    """Everything about one task."""
+    sections = [
+        f"## {task_name(entry['task'])}",
+        _headline(entry),
+        "settings: " + listed(entry["settings"]),
+    ]
+    if entry.get("search"):
+        sections.append("search of the best constant: " + listed(_flat(entry["search"])))
+    sections.append(markdown(score_rows(entry)))
+    sections += [f"**{note}**" for note in entry.get("notes", [])]
+    if entry["learned_minus"]:
+        table = markdown(learned_rows(entry))
+        sections.append(f"### Against the learned policy\n\n{table}")
+    robust = robustness_rows(entry)
+    if robust:
+        sections.append(
+            f"### Robustness\n\n{markdown(robust)}\n\nTest accuracy, in tagging F1, in per cent on "
+            "clean, attacked and corrupted inputs; a corruption is averaged over its severities."
+        )
+    sections += [_figure(folder, *figure) for figure in _figures(entry, records)]
+    for part in [entry["more"]] if "more" in entry else []:
+        sections.append(f"### {part['title']}\n\n{part['text']}")
+    return sections
+
+
+def _figures(entry: Data, records: Sequence[Data]) -> list[tuple[str, bytes, str]]:
+    """Name, content and caption of each of a task's figures."""
+    name = slug(entry["task"])
+    against = "none" if "none" in entry["arms"] else "learned"
+    figures = [(f"accuracy-{name}", draw_accuracy(entry, against), CAPTIONS["accuracy"])]
+    if any("relative_cost" in scores for scores in entry["arms"].values()):
+        figures.append((f"cost-{name}", draw_cost(entry, front=True), CAPTIONS["cost"]))
+    for arm in entry["arms"]:
+        if adapts(arm, records):
+            image = draw_magnitudes(entry["task"], records, arm)
+            label = re.sub(r"\W+", "-", arm)
+            figures.append((f"magnitudes-{name}-{label}", image, _caption(arm)))
+    return figures
+
+
+def adapts(arm: str, records: Sequence[Data]) -> bool:
+    """Whether the arm's magnitudes differ between decisions, beyond a fixed rule's."""
+    if arm in FIXED:
+        return False
+    rows = [row for r in records if r["arm"] == arm for row in r["magnitudes"]]
+    return any(row != rows[0] for row in rows)
+
+
+def _caption(arm: str) -> str:
+    return CAPTIONS["magnitudes"].format(arm=f"the arm *{arm}*")
+
+
+def _figure(folder: Path, name: str, image: bytes, caption: str) -> str:
+    write_bytes(folder / f"{name}.png", image)
+    return f"![{name}]({name}.png)\n\n{caption}"
+
+
+def _headline(entry: Data) -> str:
+    """Which arms beat, tie with and fall below none, the chance level, and how many seeds."""
+    shown = judged(entry)
+    arms: dict[str, list[str]] = {"better": [], "tie": [], "worse": []}
+    for arm, scores in shown["arms"].items():
+        if arm != "none" and scores.get("minus_none"):
+            arms[verdict(scores["minus_none"])].append(arm)
+    better, tie, worse = (", ".join(names) or "no arm" for names in arms.values())
+    seeds = len(entry["seeds"])
+    lines = [f"Better than none: {better}. Tied: {tie}. Worse: {worse}."]
+    if score_name(entry["task"]) == "accuracy":
+        lines.append(_against_chance(entry))
+    if seeds < FEW_SEEDS:
+        lines.append(f"**With so few seeds ({seeds}) the intervals are narrower than they should "
+                     "be.**")  # fmt: skip
+    return " ".join(lines)
+
+
+def _against_chance(entry: Data) -> str:
+    """Guessing among the classes, and who does no better."""
+    chance = entry["chance"]
+    lost = [arm for arm, s in entry["arms"].items() if s["accuracy"]["ci95"][0] <= chance]
+    said = f"Chance is {percent(chance)}%"
+    return f"{said}; **no better than that: {', '.join(lost)}.**" if lost else f"{said}."
+
+
+def _against_none(arm: str, values: Data) -> tuple[str, str]:
+    """Paired difference to none, and its corrected p-value."""
+    difference = values.get("minus_none")
+    if arm == "none" or not difference:
+        return "", ""
+    return difference_text(difference), f"{difference.get('p_holm', difference['p']):.3f}"
+
+
+def _overview_cell(entry: Data, arm: str) -> str:
+    if arm not in entry["arms"]:
+        return ""
+    scores = entry["arms"][arm]
+    difference = scores.get("minus_none") if arm != "none" else None
+    mark = AGAINST_NONE[verdict(difference)] if difference else ""
+    return percent(scores["accuracy"]["mean"]) + mark
+
+
+def _by_kind(robustness: Data) -> dict[str, float]:
+    """Mean over the severities of each kind."""
+    groups: dict[str, list[float]] = {}
+    for name, score in robustness.items():
+        groups.setdefault(name.partition("/")[0], []).append(score["mean"])
+    return {kind: sum(values) / len(values) for kind, values in groups.items()}
+
+
+def _any(arms: Data, key: str) -> bool:
+    return any(scores.get(key) for scores in arms.values())
+
+
+def _flat(search: Data) -> dict[str, Any]:
+    return {"trainings": search["constant_trainings"], **search["constant"]}
