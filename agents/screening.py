@@ -8,6 +8,7 @@ effects of a factorial design). An op that harms is then left out before magnitu
 from collections.abc import Callable
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.stats import norm
 
 from adaptaug.observation import GLOBAL_FEATURES
@@ -36,14 +37,26 @@ class Screening:
     what does not help in a long run does not help in a short one.
     """
 
-    def __init__(self, n_ops: int, random: np.random.Generator) -> None:
-        """Starts without a belief."""
+    def __init__(
+        self, n_ops: int, random: np.random.Generator, slopes: tuple[float, float] = (PRIOR, 0.0)
+    ) -> None:
+        """Starts without a belief.
+
+        Args:
+            n_ops: number of ops.
+            random: draws the subsets.
+            slopes: what is expected of the lines' slopes, as standard deviations: of what an op
+                has for itself, and of what all ops have in common, in units of the score for a
+                standard deviation of the budgets.
+        """
         self.helps = np.full(n_ops, 0.5)
         """Each op's probability of having a positive effect."""
         self.effects = np.zeros(n_ops)
         """Each op's expected effect on the score, there."""
         self.lines = np.zeros((n_ops, 2))
         """The expected effect at any budget: a + b x, where x is the feature `log_passes`."""
+        levels, own = (deviation**2 * np.eye(n_ops) for deviation in (PRIOR, slopes[0]))
+        self._prior = block_diag(levels, own + slopes[1] ** 2)
         self._random = random
         self._on: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []
@@ -79,9 +92,9 @@ class Screening:
         scores = np.concatenate(self._scores)
         weights, covariance = np.zeros(features.shape[1]), np.eye(features.shape[1])
         products, noise = features.T @ features, scores.var() + 1e-6
+        expected = np.linalg.inv(self._prior)
         for _ in range(5):
-            precision = products / noise + np.eye(features.shape[1]) / PRIOR**2
-            covariance = np.linalg.inv(precision)
+            covariance = np.linalg.inv(products / noise + expected)
             weights = covariance @ features.T @ scores / noise
             fitted = len(budgets) + np.trace(covariance @ products) / noise  # degrees of freedom
             squares = ((scores - features @ weights) ** 2).sum()

@@ -27,6 +27,22 @@ def test_the_effect_is_read_in_long_runs() -> None:
     assert np.abs(screened(60, slope=0.3).effects - EFFECTS).max() < 0.15
 
 
+def test_what_slopes_have_in_common_is_found_sooner_if_it_is_expected() -> None:
+    """Twelve groups and as much noise as an effect: too few for eleven slopes of their own."""
+
+    def error(slopes: tuple[float, float], seed: int) -> float:
+        random = np.random.default_rng(seed)
+        levels, screening = random.normal(0, 0.1, 11), Screening(11, random, slopes)
+        for _ in range(12):
+            on, budget = screening.ask(6), random.normal()
+            effects = levels + 0.15 * budget
+            screening.tell(on, on @ effects + random.normal(0, 0.2, 6), budget)
+        return float(np.abs(screening.lines - np.column_stack([levels, np.full(11, 0.15)])).mean())
+
+    errors = [[error(slopes, seed) for seed in range(20)] for slopes in ((0.3, 0.0), (0.1, 0.3))]
+    assert np.mean(errors[1]) < 0.8 * np.mean(errors[0])
+
+
 def test_nothing_is_left_out_on_noise_alone() -> None:
     left_out = 0
     for seed in range(20):
