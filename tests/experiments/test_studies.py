@@ -113,10 +113,10 @@ def test_full_scale_has_the_studies_own_hyperparameters() -> None:
                     ("sst2", "bert"): (3, bert | {"max_tokens": 128})},
         efficient_pipeline: {(data, child): (50, adam) for data in ("cifar10", "imagenette")
                              for child in ("resnet50", "efficientnet_b0", "vgg16")},
-        augnet: {("cifar10", "cnn"): (50, adam | {"width": 32, "patience": 3}),
-                 ("mnist", "cnn"): (50, adam | {"width": 32, "patience": 3}),
-                 ("imdb", "bilstm"): (50, adam | {"width": 64, "patience": 3}),
-                 ("conll2003", "tagger"): (50, adam | {"patience": 3})},
+        augnet: {("cifar10", "cnn"): (50, adam | {"width": 32, "patience": 30}),
+                 ("mnist", "cnn"): (50, adam | {"width": 32, "patience": 30}),
+                 ("imdb", "bilstm"): (50, adam | {"width": 64, "patience": 30}),
+                 ("conll2003", "tagger"): (50, adam | {"patience": 30})},
         generative: {("cifar10", "resnet18"): (50, adam), ("mnist", "resnet18"): (50, adam),
                      ("imdb", "bert"): (3, bert)},
     }  # fmt: skip
@@ -126,6 +126,8 @@ def test_full_scale_has_the_studies_own_hyperparameters() -> None:
         for key, (epochs, settings) in wanted.items():
             assert found[key].epochs == epochs
             assert settings.items() <= dict(found[key].settings).items(), key
+            if "patience" in settings:  # in decisions: the study's three epochs
+                assert settings["patience"] * found[key].every == pytest.approx(3)
 
 
 def test_a_setup_without_n_train_takes_all_but_the_validation_examples() -> None:
