@@ -89,7 +89,8 @@ class Augmenter:
             train: the whole training set, inputs and labels or tags, from which tagging ops take
                 tokens and mentions; besides tagging, only ops that generate need it. Those train
                 their generator here, which takes minutes.
-            classes: names of the tags in BIO form, the position being the label; for tagging.
+            classes: names of the tags in BIO form, the position being the label, for tagging; of
+                classes where a pretrained generator should be told them.
             metric: what the policy was searched with: 'accuracy' or 'f1' on the held-out data.
             seed: seeds every draw.
             board: where magnitudes, images and held-out scores go at each decision.
@@ -114,7 +115,9 @@ class Augmenter:
             space = _bound(chosen.op_space, tagged, vocabulary, lexicon, classes)
             chosen = replace(chosen, op_space=space)
         if any(op.fit is not None for op in chosen.op_space.ops):
-            space = _fitted(chosen.op_space, validation, train, self.num_classes, seed, vocabulary)
+            space = _fitted(
+                chosen.op_space, validation, train, self.num_classes, seed, classes, vocabulary
+            )
             chosen = replace(chosen, op_space=space)
         self.op_space, self.total_steps = chosen.op_space, total_steps
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
@@ -331,6 +334,7 @@ def _fitted(
     train: tuple[Tensor, Tensor] | Examples | None,
     num_classes: int,
     seed: int,
+    classes: Sequence[str],
     vocabulary: Vocabulary | None,
 ) -> OpSpace:
     """The op space with what its generating ops draw from."""
@@ -344,10 +348,15 @@ def _fitted(
         raise AdaptAugError(
             f"train must be {held_out.modality} data as held_out, got {examples.modality} data"
         )
+    ours, theirs = examples.inputs.shape[1:], held_out.inputs.shape[1:]
+    if examples.modality == "image" and ours != theirs:
+        raise AdaptAugError(
+            f"train must have images of held_out's shape {tuple(theirs)}, got {tuple(ours)}"
+        )
     if vocabulary is not None:
         check_tokens(examples, "train", len(vocabulary))
     check_labels(examples.targets, num_classes, "train")
-    return op_space.fitted(examples, num_classes, seed, vocabulary=vocabulary)
+    return op_space.fitted(examples, num_classes, seed, tuple(classes), vocabulary)
 
 
 def _bound(

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Self
 
-import torch
-
+from adaptaug.clock import finish
 from adaptaug.observation import Situation
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
@@ -85,8 +84,7 @@ def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float
     for _ in range(repeats):
         started = time.perf_counter()
         work()
-        if device != "cpu":
-            torch.cuda.synchronize()
+        finish(device)
         taken.append(time.perf_counter() - started)
         if sum(taken) > LONGEST:
             break

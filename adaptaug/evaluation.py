@@ -1,7 +1,6 @@
 """Training children under arms: the one loop of every comparison and every rival search."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from adaptaug.batches import predict
+from adaptaug.clock import clock
 from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
 from adaptaug.data import Source, load, preload
@@ -80,15 +80,15 @@ def train_child(job: Job) -> Record:
         controller.start(job.seed)
         magnitudes: list[list[float]] = []
         controller_seconds = 0.0
-        started = _clock(job.device)
+        started = clock(job.device)
         while not episode.finished:
-            asked = _clock(job.device)
+            asked = clock(job.device)
             observation = episode.observe(controller.probes) if controller.observes else None
             chosen = controller.decide(episode.run.progress, observation)
-            controller_seconds += _clock(job.device) - asked
+            controller_seconds += clock(job.device) - asked
             magnitudes.append(episode.advance(chosen))
             episode.check_early_stopping()
-        seconds = _clock(job.device) - started
+        seconds = clock(job.device) - started
         run = episode.run
         logits, targets = predict(run.model, run.validation.inputs), run.validation.targets
         validated = measure(logits, targets)
@@ -239,11 +239,3 @@ def _scores_of_chance(source: Source, job: Job) -> Record:
         "robustness": robust if job.robustness else None,
         "diverged": True,
     }
-
-
-def _clock(device: str) -> float:
-    """Processor time of this thread's process; elapsed time where a GPU does the work."""
-    if device == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()

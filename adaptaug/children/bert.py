@@ -19,8 +19,9 @@ from adaptaug.data.vocabulary import MASK, PAD, SPECIALS, UNKNOWN, Vocabulary, p
 from adaptaug.errors import AdaptAugError
 from adaptaug.pretrained import model_folder, quietly
 
-MAX_LENGTH = 128
-"""Pieces of a sentence that are read, [CLS] and [SEP] included; the tail is cut."""
+MAX_LENGTH = 512
+"""Pieces of a sentence that a BERT of random weights can read, [CLS] and [SEP] included, as BERT's
+own does; the tail is cut. A task's `max_tokens` sets how many words there are."""
 MAX_PIECES = 8
 """Pieces that are kept of one word."""
 
@@ -177,7 +178,7 @@ def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert
             f"a tokenizer's pieces must be among the model's {config.vocab_size}, "
             f"got {int(pieces.table.max())} in '{name}'"
         )
-    return Bert(model, pieces, min(MAX_LENGTH, config.max_position_embeddings))
+    return Bert(model, pieces, config.max_position_embeddings)
 
 
 @cache

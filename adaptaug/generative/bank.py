@@ -7,7 +7,6 @@ that it can be looked at, measured and shown.
 
 import hashlib
 import logging
-import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +16,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from adaptaug.batches import to_float
+from adaptaug.clock import clock
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import PAD, Vocabulary
 from adaptaug.generative.distance import within_classes
@@ -102,14 +102,14 @@ def banked(settings: Generative, data: FitData) -> Bank:
 
 def _made(settings: Generative, data: FitData) -> Bank:
     device = data.train.inputs.device
-    started = _clock(device)
+    started = clock(device)
     with one_thread():
         try:
             samples = settings.make(data)
             problem = _collapse(samples, data)
         except DivergedError as error:
             samples, problem = data.train[data.train.targets[:0]], f"it diverged: {error}"
-        seconds = _clock(device) - started
+        seconds = clock(device) - started
     logger.info("%s made %d samples in %.1f s", type(settings).__name__, len(samples), seconds)
     return Bank(samples, seconds, problem)
 
@@ -118,8 +118,11 @@ def _collapse(samples: Examples, data: FitData) -> str:
     """Says which class's samples are nearly identical, if those of any are."""
     if len(samples) == 0:
         return "it collapsed: it made no sample"
-    share = within_classes(samples, data.num_classes) / within_classes(data.train, data.num_classes)
-    lowest = share.nan_to_num(nan=torch.inf)  # a class of one example has no distance
+    real = within_classes(data.train, data.num_classes)
+    everything = Examples(data.train.inputs, torch.zeros_like(data.train.targets))
+    # A class of one example has no distance: that of any two examples stands for it.
+    real = real.where(~real.isnan(), within_classes(everything, 1))
+    lowest = (within_classes(samples, data.num_classes) / real).nan_to_num(nan=torch.inf)
     label = int(lowest.argmin())
     if lowest[label] >= COLLAPSED:
         return ""
@@ -158,11 +161,3 @@ def replaced(
         labels = functional.one_hot(labels, targets.shape[1]).to(targets.dtype)
     inputs = torch.where(chosen.view(-1, *[1] * (inputs.ndim - 1)), new, inputs)
     return inputs, torch.where(chosen.view(-1, *[1] * (targets.ndim - 1)), labels, targets)
-
-
-def _clock(device: torch.device) -> float:
-    """Processor time of this process; elapsed time where a GPU does the work."""
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()

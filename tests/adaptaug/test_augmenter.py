@@ -834,6 +834,9 @@ def test_ops_that_generate_are_fitted_to_train() -> None:
     assert (targets == 3).all()
     (data,) = made
     assert (data.train.inputs is train.inputs, data.num_classes, data.seed) == (True, 10, 6)
+    large = Examples(torch.zeros(4, 1, 16, 16).byte(), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(AdaptAugError, match=r"held_out's shape \(1, 8, 8\), got \(1, 16, 16\)"):
+        Augmenter(Constant([1.0]), child(), validation, train=large, **kwargs)
     words = Examples(torch.ones(4, 3, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(AdaptAugError, match="train must be image data as held_out, got text data"):
         Augmenter(Constant([1.0]), child(), validation, train=words, **kwargs)

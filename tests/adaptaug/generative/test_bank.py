@@ -72,6 +72,19 @@ def test_samples_that_are_nearly_identical_are_found_out(
     assert labels is targets
 
 
+@pytest.mark.parametrize(("spread", "fine"), [(60, True), (5, False)])
+def test_a_class_of_one_example_is_judged_by_all(spread: float, fine: bool) -> None:
+    one_each = FitData(data().train[torch.arange(4)], 4, 0)
+    twice = FitData(data().train, 4, 0)
+
+    @dataclass(frozen=True)
+    class Many(Fake):
+        def make(self, data: FitData) -> Examples:
+            return super().make(twice)
+
+    assert (banked(Many(spread), one_each).problem == "") is fine
+
+
 def test_a_generator_that_diverges_is_found_out() -> None:
     space = OpSpace([op(Fake(diverges=True))]).fitted(data().train, 4, 0)
     assert space.applies("image", 1) == (False,)

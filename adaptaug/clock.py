@@ -1,0 +1,20 @@
+"""The time that work takes, on whatever device it is done."""
+
+import time
+
+import torch
+
+
+def clock(device: torch.device | str) -> float:
+    """Seconds of this process's processor time; elapsed time where a GPU does the work."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return time.process_time()
+    finish(device)
+    return time.perf_counter()
+
+
+def finish(device: torch.device | str) -> None:
+    """Waits for what is under way on a GPU."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
