@@ -14,6 +14,7 @@ from adaptaug.controllers import Constant, Learned
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Job, Pool, Record
+from adaptaug.ops import Op
 from adaptaug.policy import OFF_BIAS
 from adaptaug.task import TaskRange
 from agents.screening import Screening
@@ -69,7 +70,7 @@ class Trial:
 
 
 def best_constant(
-    ops: tuple[str, ...], trial: Trial, trainings: int, pool: Pool, *, quiet: bool = False
+    ops: Sequence[str | Op], trial: Trial, trainings: int, pool: Pool, *, quiet: bool = False
 ) -> tuple[list[float], int]:
     """Random search for the best constant magnitudes, by successive halving.
 
@@ -96,7 +97,7 @@ def best_constant(
         jobs = [
             job
             for index in alive
-            for job in trial.jobs(Arm("constant", ops, Constant(candidates[index])), trials)
+            for job in trial.jobs(Arm("constant", tuple(ops), Constant(candidates[index])), trials)
         ]
         scores = [trial.score(record) for record in pool.run(jobs, "best constant", quiet=quiet)]
         totals[alive] += np.reshape(scores, (len(alive), each)).sum(1)

@@ -18,6 +18,7 @@ from adaptaug.controllers import (
     Random,
     Reactive,
 )
+from adaptaug.cost import CostTable
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm
@@ -92,13 +93,15 @@ class Setting:
     hand_set: Mapping[str, float]
     """A person's choice of their magnitudes; an op that is not named is off."""
     policies: Mapping[str, Policy] = field(default_factory=dict)
-    """Learned policies by the name of their arm."""
+    """Learned policies by the name of their arm, those that are `fitting`."""
     best: Sequence[float] = ()
     """The best constant that a random search found, one magnitude per op; empty without one."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops that stand in for the registered ones of these names: generators with other settings."""
     device: str = "cpu"
     """Where children train."""
+    name: str = ""
+    """The task's short name in files and charts, its own in a comparison."""
 
     @property
     def modality(self) -> Modality:
@@ -108,6 +111,15 @@ class Setting:
     def acting(self, ops: Sequence[str]) -> tuple[str | Op, ...]:
         """The ops as they are used: those with settings of their own in place of their names."""
         return tuple(self.variants.get(name, name) for name in ops)
+
+    @property
+    def costs(self) -> CostTable:
+        """The cost table of every arm without a policy of its own: the first policy's."""
+        return next((policy.costs for policy in self.policies.values()), CostTable())
+
+    def task_for(self, policy: Policy) -> Task:
+        """The task in the policy's rhythm; early stopping counts decisions: one rhythm for all."""
+        return self.task if self.task.patience is not None else as_searched(self.task, policy)
 
     @property
     def plain_ops(self) -> tuple[str, ...]:
@@ -126,6 +138,8 @@ class Entrant:
 
     arm: Arm
     task: Task
+    costs: CostTable
+    """What the observation's cost feature is computed with."""
 
 
 def magnitudes_of(amounts: Amounts) -> dict[str, float]:
@@ -161,6 +175,21 @@ def usual_arms(task: Task) -> list[Arm]:
     ]
 
 
+def fitting(policies: Mapping[str, Policy], task: Task) -> dict[str, Policy]:
+    """The policies some of whose ops make sense for the task's data."""
+    return {name: policy for name, policy in policies.items() if any(_fits(policy.ops, task))}
+
+
+def as_searched(task: Task, policy: Policy) -> Task:
+    """The task in the policy's own rhythm of decisions, unless it has an interval of its own.
+
+    An interval that is longer than the run is the whole run, as in an `Augmenter`.
+    """
+    interval = task.decision_interval or policy.decision_interval
+    interval = interval and min(interval, task.steps)
+    return task.but(decisions=policy.decisions, decision_interval=interval)
+
+
 def policy_arm(name: str, policy: Policy) -> Arm:
     """An arm that a policy network controls."""
     return Arm(name, policy.ops, Learned(policy.network))
@@ -172,11 +201,12 @@ def constant_arm(name: str, ops: Sequence[str], magnitudes: Sequence[float]) -> 
 
 
 def entrants(names: Iterable[str], setting: Setting) -> list[Entrant]:
-    """The arms of these names, those that make sense in the setting.
+    """The arms of these names, each once, those that make sense in the setting.
 
     Raises:
         AdaptAugError: a name is unknown; the sentence lists the known ones.
     """
+    names = list(dict.fromkeys(names))
     check_arms(names)
     return [
         replace(entrant, arm=replace(entrant.arm, name=entrant.arm.name or name))
@@ -215,7 +245,8 @@ def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
         task = setting.task
         if often and task.patience is None and task.decision_interval is None:
             task = task.but(decisions=OFTEN)
-        return [Entrant(Arm("", setting.acting(setting.ops), make(setting)), task)]
+        arm = Arm("", setting.acting(setting.ops), make(setting))
+        return [Entrant(arm, task, setting.costs)]
 
     return maker
 
@@ -223,15 +254,15 @@ def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
 def _none(setting: Setting) -> list[Entrant]:
     """No augmentation."""
     ops = setting.plain_ops
-    return [Entrant(constant_arm("", ops, [0.0] * len(ops)), setting.task)]
+    return [Entrant(constant_arm("", ops, [0.0] * len(ops)), setting.task, setting.costs)]
 
 
 def _usual(name: str) -> Maker:
     """One of the usual defaults."""
 
     def maker(setting: Setting) -> list[Entrant]:
-        arms = usual_arms(setting.task)
-        return [Entrant(arm, setting.task) for arm in arms if arm.name == name]
+        arms = [arm for arm in usual_arms(setting.task) if arm.name == name]
+        return [Entrant(arm, setting.task, setting.costs) for arm in arms]
 
     return maker
 
@@ -246,7 +277,7 @@ def _hand_set(name: str) -> Maker:
             return []
         magnitudes = magnitudes_of(fitting)
         arm = constant_arm("", tuple(magnitudes), list(magnitudes.values()))
-        return [Entrant(arm, setting.task)]
+        return [Entrant(arm, setting.task, setting.costs)]
 
     return maker
 
@@ -256,13 +287,14 @@ def _generative(setting: Setting) -> list[Entrant]:
     op = GENERATED.get(setting.modality)
     if op is None or op not in ops_for(setting.modality):
         return []
-    return [Entrant(Arm("", setting.acting((op,)), Constant([SHARE])), setting.task)]
+    arm = Arm("", setting.acting((op,)), Constant([SHARE]))
+    return [Entrant(arm, setting.task, setting.costs)]
 
 
 def _best(setting: Setting) -> list[Entrant]:
     """The best constant that a random search found."""
     arm = Arm("", setting.acting(setting.ops), Constant(setting.best))
-    return [Entrant(arm, setting.task)] if setting.best else []
+    return [Entrant(arm, setting.task, setting.costs)] if setting.best else []
 
 
 def _levels(setting: Setting) -> list[list[float]]:
@@ -278,10 +310,10 @@ def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
         return [
             Entrant(
                 Arm(name.replace("learned", word, 1), policy.ops, make(policy.network)),
-                _as_searched(setting.task, policy),
+                setting.task_for(policy),
+                policy.costs,
             )
             for name, policy in setting.policies.items()
-            if any(_fits(policy.ops, setting.task))
         ]
 
     return maker
@@ -289,20 +321,11 @@ def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
 
 def _untrained(setting: Setting) -> list[Entrant]:
     """A policy network that has learned nothing, on the first policy's ops, or the setting's."""
-    found = (p for p in setting.policies.values() if any(_fits(p.ops, setting.task)))
-    first = next(found, None)
+    first = next(iter(setting.policies.values()), None)
     ops, kwargs = (setting.ops, {}) if first is None else (first.ops, dict(first.network_kwargs))
     network = PolicyNetwork(len(ops), generator=torch.Generator().manual_seed(0), **kwargs)
-    task = setting.task if first is None else _as_searched(setting.task, first)
-    return [Entrant(Arm("", ops, Learned(network)), task)]
-
-
-def _as_searched(task: Task, policy: Policy) -> Task:
-    """The task in the policy's own rhythm, but for early stopping, which has one for all."""
-    interval = policy.decision_interval
-    if task.patience is not None or (interval is not None and interval > task.steps):
-        return task
-    return task.but(decisions=policy.decisions, decision_interval=interval)
+    task = setting.task if first is None else setting.task_for(first)
+    return [Entrant(Arm("", ops, Learned(network)), task, setting.costs)]
 
 
 ARMS: dict[str, Maker] = {

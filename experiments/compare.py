@@ -29,7 +29,6 @@ from experiments.comparison import (
     run_comparison,
     usual_arms_of,
 )
-from experiments.defaults import DEFAULTS
 
 TASK = re.compile(r"(?P<dataset>.+):(?P<n_train>\d+)x(?P<steps>\d+)(?:@(?P<child>\w+))?")
 """How a task is written on the command line."""
@@ -48,14 +47,16 @@ class Options:
     """What is trained: DATASET:N_TRAINxSTEPS, with @CHILD behind it for a child that is not the
     usual one. A data set is built in ('digits', 'opinions', 'mentions'), a hub id or a folder."""
     arms: tuple[str, ...] = ("all",)
-    """Names of arms, or 'all': those that suit the tasks and that what is given allows, but for
-    'generative', which trains a generator for every seed."""
+    """Names of arms; 'all' stands for those that suit the tasks and that what is given allows, but
+    for 'generative', which trains a generator for every seed."""
     policy: tuple[str, ...] = ()
     """Policy folders or hub ids; with several, the arms are named by folder."""
     seeds: int = 10
     """Evaluation seeds, the same for every arm."""
     constant_trainings: int = 0
     """Child trainings in the random search of the best constant, on each task; 0: no such arm."""
+    cost_weight: float = 0.05
+    """Lambda in that search."""
     robustness: bool = True
     """Whether children are also tested on attacked and corrupted inputs."""
     training: ChildOptions = field(default_factory=ChildOptions)
@@ -65,23 +66,16 @@ class Options:
 def run(options: Options) -> int:
     """Does the whole job; returns the exit code."""
     policies = read_policies(options.policy)
-    tasks = [read_task(text, options.training) for text in dict.fromkeys(options.tasks)]
-    first = next(iter(policies.values()), None)
-    hand_set = {
-        modality: {op: usual.hand_set.get(op, 0.0) for op in first.ops}
-        for modality, usual in DEFAULTS.items()
-        if first is not None and any(first.op_space.applies(modality))
-    }
-    every = "all" in options.arms
+    usual = usual_arms_of(ALL, policies, options.constant_trainings)
     comparison = Comparison(
         "a comparison",
-        tasks=tasks,
-        arms=usual_arms_of(ALL, policies, options.constant_trainings) if every else options.arms,
+        tasks=list(dict.fromkeys(read_task(text, options.training) for text in options.tasks)),
+        arms=[arm for name in options.arms for arm in (usual if name == "all" else [name])],
         seeds=options.seeds,
-        required=() if every else options.arms,
-        hand_set=hand_set,
+        required=[name for name in options.arms if name != "all"],
         policies=policies,
         constant_trainings=options.constant_trainings,
+        cost_weight=options.cost_weight,
         robustness=options.robustness,
         processes=options.training.processes,
         device=options.training.device,

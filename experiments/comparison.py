@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from adaptaug.artefact import Policy, load_policy
-from adaptaug.cost import CostTable
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Pool, Record, worker_pool
@@ -21,7 +20,7 @@ from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from adaptaug.tensorboard import Board
 from agents.rivals import FEWEST_TRAININGS, Trial, best_constant
-from experiments.arms import Setting, check_arms, entrants
+from experiments.arms import Setting, check_arms, entrants, fitting
 from experiments.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -31,7 +30,7 @@ from experiments.cli import (
     command,
     described,
 )
-from experiments.comparison_report import main_table, slug, write_comparison
+from experiments.comparison_report import main_table, slugs, write_comparison
 from experiments.defaults import DEFAULTS, suiting
 
 POLICY_ARMS = ("learned", "online")
@@ -57,13 +56,16 @@ class Comparison:
     required: Sequence[str] = ()
     """The arms that a user asked for by name, each of which must suit some task."""
     hand_set: Mapping[Modality, Mapping[str, float]] = field(default_factory=dict)
-    """The op space of the rules with a person's magnitudes; by default `experiments.defaults`'."""
+    """The op space of the rules with a person's magnitudes; by default `experiments.defaults`', on
+    the ops of the first policy that fits the task."""
     policies: Mapping[str, Policy] = field(default_factory=dict)
     """Learned policies by the name of their arm."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops in place of the registered ones of these names."""
     constant_trainings: int = 0
     """Child trainings in the random search of the best constant, on each task."""
+    cost_weight: float = 0.05
+    """Lambda in that search."""
     robustness: bool = True
     """Whether children are also tested on attacked and corrupted inputs."""
     processes: int = 0
@@ -89,7 +91,8 @@ class Comparison:
         self._check_searches()
         for task in self.tasks:
             check_task(task)
-        settings = [self._setting(task) for task in self.tasks]
+        names = slugs(self.tasks)
+        settings = [self._setting(*pair) for pair in zip(self.tasks, names, strict=True)]
         for name in self.required:
             if name != "best constant" and not any(entrants([name], s) for s in settings):
                 raise AdaptAugError(
@@ -105,14 +108,17 @@ class Comparison:
         if "best constant" in self.arms:
             check_counts(FEWEST_TRAININGS, constant_trainings=self.constant_trainings)
 
-    def _setting(self, task: Task) -> Setting:
-        source = load(task.dataset)
+    def _setting(self, task: Task, name: str) -> Setting:
+        source, policies = load(task.dataset), fitting(self.policies, task)
         usual = DEFAULTS[source.modality]
+        ops = next((policy.ops for policy in policies.values()), usual.ops)
         given = self.hand_set.get(source.modality) or {
-            name: usual.hand_set.get(name, 0.0) for name in usual.ops
+            op: usual.hand_set.get(op, 0.0) for op in ops
         }
         ops = suiting(tuple(given), source, task.lexicon)
-        return Setting(task, ops, given, self.policies, variants=self.variants, device=self.device)
+        return Setting(
+            task, ops, given, policies, variants=self.variants, device=self.device, name=name
+        )
 
 
 def read_policies(references: Sequence[str]) -> dict[str, Policy]:
@@ -141,17 +147,18 @@ def usual_arms_of(names: Sequence[str], policies: Sized, constant_trainings: int
 def run_comparison(comparison: Comparison, name: str, options: object) -> int:
     """Trains everything and writes runs/NAME; returns the exit code.
 
-    After every task its records are on disk; Ctrl-C leaves a report of the tasks that are done.
+    After every task its records are on disk; what ends the run early, such as Ctrl-C, leaves a
+    report of the tasks that are done.
 
     Raises:
-        AdaptAugError: a user's mistake, before anything is written.
+        AdaptAugError: a user's mistake; before anything is written, but for a generator's.
     """
     settings = comparison.settings()
     folder = new_run_folder(RUNS / name)
     write_json(folder / "config.json", options)
     entries: list[dict[str, Any]] = []
     records: list[list[Record]] = []
-    code = 0
+    ended: BaseException | None = None
     with Board(folder) as board:
         try:
             datasets = [task.dataset for task in comparison.tasks]
@@ -165,11 +172,11 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
                     _show(board, entry, found)
                     if comparison.more is not None:
                         entry["more"] = _more(comparison.more, setting, folder, board)
-        except KeyboardInterrupt:
-            code = 130
+        except (KeyboardInterrupt, AdaptAugError) as error:
+            ended = error
             print(f"interrupted after {len(entries)} of {len(settings)} tasks", file=sys.stderr)
-        if not entries:
-            return code
+            if not entries:
+                raise
         summary = {
             **entries[0], "title": comparison.title, "notes": list(comparison.notes),
             "command": command(), "tasks": entries,
@@ -177,9 +184,11 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
         write_comparison(folder, summary, records)
         board.hyperparameters({"arms": comparison.arms, "seeds": comparison.seeds}, _final(entries))
     for entry in entries:
-        print(f"\n{slug(entry['task'])}\n{main_table(entry)}")
+        print(f"\n{entry['name']}\n{main_table(entry)}")
     print(f"\nreport: {folder / 'report.md'}\ncurves: tensorboard --logdir {RUNS}")
-    return code
+    if ended is not None:
+        raise ended
+    return 0
 
 
 def _more(more: More, setting: Setting, folder: Path, board: Board) -> dict[str, Any]:
@@ -195,26 +204,27 @@ def judge(
 ) -> tuple[dict[str, Any], list[Record]]:
     """Trains one task's children under every arm; returns what the summary says, and records."""
     task, device = setting.task, comparison.device
-    costs = next((policy.costs for policy in setting.policies.values()), CostTable())
     search: dict[str, Any] = {}
     if "best constant" in comparison.arms:
         ranges = [TaskRange(task, (task.steps, task.steps), (task.n_train, task.n_train))]
-        trial = Trial(ranges, [costs], 0.05, 0, device)
-        best, spent = best_constant(setting.ops, trial, comparison.constant_trainings, pool)
+        trial = Trial(ranges, [setting.costs], comparison.cost_weight, 0, device)
+        ops = setting.acting(setting.ops)
+        best, spent = best_constant(ops, trial, comparison.constant_trainings, pool)
         setting = replace(setting, best=best)
         search = {
-            "constant_trainings": spent, "constant": dict(zip(setting.ops, best, strict=True)),
+            "constant_trainings": spent, "cost_weight": comparison.cost_weight,
+            "constant": dict(zip(setting.ops, best, strict=True)),
         }  # fmt: skip
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + comparison.seeds)
     jobs = [
-        Job(e.arm, e.task, seed, costs, device=device, robustness=comparison.robustness)
+        Job(e.arm, e.task, seed, e.costs, device=device, robustness=comparison.robustness)
         for seed in seeds
         for e in entrants(comparison.arms, setting)
     ]
     records = pool.run(jobs, label)
     learned = next(iter(setting.policies), "learned")
     entry = {
-        "task": described(task), "settings": task.to_dict(), "search": search,
+        "name": setting.name, "task": described(task), "settings": task.to_dict(), "search": search,
         "chance": 1 / records[0]["num_classes"], "seeds": list(seeds),
         "notes": sorted({note for record in records for note in record["notes"]}),
     }  # fmt: skip
@@ -243,14 +253,14 @@ def _show(board: Board, entry: Mapping[str, Any], records: Sequence[Record]) -> 
         longest = max(len(run["magnitudes"]) for run in runs)
         for number, rows in enumerate(zip_longest(*(run["magnitudes"] for run in runs))):
             mean = np.mean([row for row in rows if row is not None], axis=0)
-            prefix = f"{slug(entry['task'])}/{arm}"
+            prefix = f"{entry['name']}/{arm}"
             board.magnitudes(runs[0]["ops"], mean, steps * number // longest, prefix)
 
 
 def _final(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Accuracy of every arm on every task."""
     return {
-        f"final/{slug(entry['task'])}/{arm}": scores["accuracy"]["mean"]
+        f"final/{entry['name']}/{arm}": scores["accuracy"]["mean"]
         for entry in entries
         for arm, scores in entry["arms"].items()
     }

@@ -1,12 +1,14 @@
 """The report of a comparison: every arm against no augmentation, task by task."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adaptaug.files import write_bytes, write_json, write_text
 from adaptaug.statistics import verdict
+from adaptaug.task import Task
 from experiments.figures import (
     budget_name,
     by_accuracy,
@@ -54,11 +56,17 @@ CAPTIONS = {
 """What to read off each figure."""
 
 
-def slug(task: Data) -> str:
-    """A short name of a task for files and charts: "digits-cnn-100x400"."""
-    dataset = task["dataset"].rstrip("/").rpartition("/")[2]
-    name = f"{dataset}-{task['child']}-{task['n_train']}x{task['steps']}"
-    return re.sub(r"[^\w.]+", "-", name)
+def slugs(tasks: Sequence[Task]) -> list[str]:
+    """Short names of tasks for files and charts: "digits-cnn-100x400", the next one "...-2"."""
+    seen: Counter[str] = Counter()
+    names = []
+    for task in tasks:
+        dataset = task.dataset.rstrip("/").rpartition("/")[2]
+        name = f"{dataset}-{task.child}-{task.n_train}x{task.steps}"
+        name = re.sub(r"[^\w.]+", "-", name)
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return names
 
 
 def main_table(entry: Data) -> str:
@@ -200,7 +208,7 @@ def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[s
 
 def _figures(entry: Data, records: Sequence[Data]) -> list[tuple[str, bytes, str]]:
     """Name, content and caption of each of a task's figures."""
-    name = slug(entry["task"])
+    name = entry["name"]
     against = "none" if "none" in entry["arms"] else "learned"
     figures = [(f"accuracy-{name}", draw_accuracy(entry, against), CAPTIONS["accuracy"])]
     if any("relative_cost" in scores for scores in entry["arms"].values()):
@@ -286,4 +294,5 @@ def _any(arms: Data, key: str) -> bool:
 
 
 def _flat(search: Data) -> dict[str, Any]:
-    return {"trainings": search["constant_trainings"], **search["constant"]}
+    shown = {"trainings": search["constant_trainings"], "cost_weight": search["cost_weight"]}
+    return {**shown, **search["constant"]}

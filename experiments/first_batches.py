@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from adaptaug.cost import CostTable
 from adaptaug.episode import Episode
 from adaptaug.files import new_run_folder, write_json, write_text
 from adaptaug.ops import OpSpace
+from adaptaug.randomness import one_thread
 from experiments.arms import Entrant, entrants
-from experiments.cli import EVALUATION_SEEDS, RUNS, command, described
+from experiments.cli import EVALUATION_SEEDS, RUNS, check_counts, command, described
 from experiments.comparison import Comparison
 from experiments.tables import Row, fixed_width, markdown
 
@@ -22,7 +22,11 @@ def run_first_batches(comparison: Comparison, name: str, options: object, batche
 
     Returns:
         The exit code: 1 where some loss does not fall.
+
+    Raises:
+        AdaptAugError: a user's mistake, before anything is written.
     """
+    check_counts(2, first_batches=batches)  # of one batch no loss can fall
     settings = comparison.settings()
     folder = new_run_folder(RUNS / name)
     write_json(folder / "config.json", options)
@@ -42,6 +46,7 @@ def run_first_batches(comparison: Comparison, name: str, options: object, batche
     return 0 if all(row["falls"] for row in rows) else 1
 
 
+@one_thread()
 def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
     """Trains the first batches of one child; the schedule is that of the whole run."""
     task, controller = entrant.task, entrant.arm.controller
@@ -49,7 +54,7 @@ def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
     interval = max(1, batches // PARTS)
     episode = Episode(
         task.but(decision_interval=interval), EVALUATION_SEEDS, OpSpace(entrant.arm.ops),
-        CostTable(), device,
+        entrant.costs, device,
     )  # fmt: skip
     controller.start(EVALUATION_SEEDS)
     losses: list[float] = []

@@ -16,7 +16,6 @@ from adaptaug.start import start
 from adaptaug.tensorboard import Board
 from experiments.arms import Setting
 from experiments.cli import SWEEP_SEEDS
-from experiments.comparison_report import slug
 from experiments.drawing import RIVAL, label_points, new_figure, png, tidy
 from experiments.tables import Row, markdown, percent
 
@@ -44,7 +43,7 @@ def analyse_ops(setting: Setting, folder: Path, board: Board) -> Mapping[str, An
         `title`, `text` (Markdown) and the `rows` of the analysis.
     """
     rows = analyse(setting.task, setting.ops, seed=SWEEP_SEEDS, device=setting.device)
-    name = slug({**setting.task.to_dict()})
+    name = setting.name
     write_bytes(folder / f"ops-{name}.png", draw_ops(rows))
     parts = [markdown(op_rows(rows)), NOTE, f"![ops](ops-{name}.png)"]
     if setting.modality == "image":

@@ -18,7 +18,6 @@ from adaptaug.task import Task
 from adaptaug.tensorboard import Board
 from experiments.arms import GENERATED, Setting
 from experiments.cli import EVALUATION_SEEDS, SWEEP_SEEDS
-from experiments.comparison_report import slug
 from experiments.tables import Row, markdown
 
 MOST_WORDS = 30
@@ -40,7 +39,7 @@ MEANINGS = {
 def judge_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, Any]:
     """Trains one generator as the first seed's child would, and looks at its samples.
 
-    Generator and judge are trained on different halves of the rows, where there are enough.
+    Generator and judge are trained on different halves of the rows.
 
     Returns:
         `title`, `text` (Markdown), `quality` and `seconds`; of a generator that collapsed or
@@ -52,7 +51,10 @@ def judge_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, 
     run, _ = start(ours, EVALUATION_SEEDS, OpSpace(setting.acting((name,))), setting.device)
     bank = run.op_space.banks[name]
     found: dict[str, Any] = {"title": title, "seconds": bank.seconds, "problem": bank.problem}
-    made = f"{len(bank.samples):,} samples in {bank.seconds:,.0f} s of training and sampling"
+    made = (
+        f"{len(bank.samples):,} samples in {bank.seconds:,.0f} s of training and sampling; the "
+        f"generator was shown {len(run.train):,} examples, and the judge as many others"
+    )
     parts = [made + (f"; **not used, since {bank.problem}**." if bank.problem else ".")]
     if len(bank.samples):
         judge = train_judge(theirs, SWEEP_SEEDS, setting.device)
@@ -63,11 +65,15 @@ def judge_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, 
 
 
 def halves(task: Task) -> tuple[Task, Task]:
-    """The task on either half of its training rows; twice the task where a half is too small."""
+    """The task on either half of its training rows, with fewer of them where a half is small.
+
+    Validation examples give way only as far as both kinds then have half of the rows.
+    """
     start, stop = task.rows or (0, len(load(task.dataset).train))
     middle = (start + stop) // 2
-    if task.n_train + task.n_validation > middle - start:
-        return task, task
+    rows = middle - start
+    held_out = min(task.n_validation, max(rows // 2, rows - task.n_train))
+    task = task.but(n_train=min(task.n_train, rows - held_out), n_validation=held_out)
     return task.but(rows=(start, middle)), task.but(rows=(middle, stop))
 
 
@@ -84,7 +90,7 @@ def quality_rows(values: Mapping[str, float]) -> list[Row]:
 
 def _shown(setting: Setting, samples: Examples, train: Examples, folder: Path, board: Board) -> str:
     """Pictures, or sentences, for the report; they go on the board too."""
-    name, source = slug(setting.task.to_dict()), load(setting.task.dataset)
+    name, source = setting.name, load(setting.task.dataset)
     if setting.modality == "image":
         for kind, examples in (("samples", samples), ("real", train)):
             grid = sample_grid(examples, source.num_classes)

@@ -19,7 +19,6 @@ from adaptaug.modality import Modality
 from adaptaug.ops import Op
 from adaptaug.task import Task
 from experiments.arms import Amounts, check_arms, magnitudes_of
-from experiments.cli import check_counts
 from experiments.comparison import (
     Comparison,
     More,
@@ -134,7 +133,7 @@ class Options:
     robustness: bool = True
     """Whether children are also tested on attacked and corrupted inputs."""
     first_batches: int | None = None
-    """Train only so many batches of every child, and report whether the loss falls."""
+    """Train only so many batches of every child, 2 or more, and report whether the loss falls."""
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Worker processes, one child at a time in each; 0 means this process alone."""
     device: str = "cpu"
@@ -193,7 +192,6 @@ def run_study(study: Study, options: Options) -> int:
         more=study.more,
     )
     if options.first_batches is not None:
-        check_counts(1, first_batches=options.first_batches)
         return run_first_batches(comparison, options.name, options, options.first_batches)
     return run_comparison(comparison, options.name, options)
 

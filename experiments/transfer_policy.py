@@ -33,7 +33,7 @@ from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from agents.rivals import FEWEST_TRAININGS, Trial, adapt, best_constant
-from experiments.arms import PLAIN, constant_arm, fixed_arms, policy_arm
+from experiments.arms import PLAIN, as_searched, constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -106,7 +106,7 @@ def run(options: Options) -> int:
     """Does the whole job; returns the exit code."""
     policy = load_policy(options.policy)
     more = {name: load_policy(folder) for name, folder in options.more.items()}
-    tasks = [_as_searched(task, policy, options) for task in options.tasks()]
+    tasks = [as_searched(task, policy) for task in options.tasks()]
     check(options, policy, more, tasks)
     constant = _read_constant(options.constant, policy.ops) if options.constant else []
     folder = new_run_folder(RUNS / options.name)
@@ -167,7 +167,9 @@ def _trial(tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
     """What rival searches train their children on: the range that the budgets span."""
     sizes = [task.n_train for task in tasks]
     lengths = options.adapt_steps or (min(t.steps for t in tasks), max(t.steps for t in tasks))
-    ranges = [TaskRange(tasks[0], lengths, (min(sizes), max(sizes)))]
+    interval = tasks[0].decision_interval
+    task = tasks[0].but(decision_interval=interval and min(interval, *lengths))
+    ranges = [TaskRange(task, lengths, (min(sizes), max(sizes)))]
     return Trial(ranges, [costs], options.cost_weight, options.seed, options.training.device)
 
 
@@ -203,12 +205,6 @@ def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]
         here = [record for record in records if _budget_of(record) == _key(task)]
         budgets.append({"task": described(task)} | summarise(here))
     return {**budgets[0], "budgets": budgets}
-
-
-def _as_searched(task: Task, policy: Policy, options: Options) -> Task:
-    """The task with the policy's own rhythm of decisions, unless the user set one."""
-    interval = options.training.decision_interval or policy.decision_interval
-    return task.but(decisions=policy.decisions, decision_interval=interval)
 
 
 def _budget(text: str) -> tuple[int, int]:

@@ -6,12 +6,22 @@ import pytest
 
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Reactive
+from adaptaug.cost import CostTable
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace, generated
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
-from experiments.arms import ARMS, HAND_SET, OFTEN, Setting, entrants, magnitudes_of
+from experiments.arms import (
+    ARMS,
+    HAND_SET,
+    OFTEN,
+    Setting,
+    as_searched,
+    entrants,
+    fitting,
+    magnitudes_of,
+)
 from experiments.defaults import DEFAULTS
 
 IMAGES = Task(n_train=50, steps=100)
@@ -97,8 +107,45 @@ def test_policies_have_arms_of_their_own_in_the_rhythm_they_were_searched_in() -
 
 
 def test_a_policy_for_images_is_no_arm_on_sentences() -> None:
-    policies = {"learned": Policy(PolicyNetwork(1), ("rotate",))}
-    assert entrants(["learned", "online"], setting_of("text", policies=policies)) == []
+    images, words = (Policy(PolicyNetwork(1), (op,)) for op in ("rotate", "swap"))
+    policies = {"learned images": images, "learned words": words}
+    assert list(fitting(policies, TASKS["image"])) == ["learned images"]
+    assert list(fitting(policies, TASKS["text"])) == ["learned words"]
+
+
+@pytest.mark.parametrize(
+    ("users", "policys", "steps", "boundaries"),
+    [
+        (None, None, 100, [25, 50, 75, 100]),
+        (None, 40, 100, [40, 80, 100]),
+        (None, 400, 100, [100]),  # longer than the run
+        (50, 40, 100, [50, 100]),
+        (50, None, 100, [50, 100]),
+    ],
+)
+def test_one_rhythm_the_users_then_the_policys(
+    users: int | None, policys: int | None, steps: int, boundaries: list[int]
+) -> None:
+    policy = Policy(PolicyNetwork(1), ("rotate",), decisions=4, decision_interval=policys)
+    task = as_searched(Task(steps=steps, decision_interval=users), policy)
+    assert task.boundaries() == boundaries
+
+
+def test_each_policy_observes_with_its_own_costs_and_the_others_with_the_firsts() -> None:
+    tables = [CostTable(observe=2.0), CostTable(observe=3.0)]
+    policies = {
+        f"learned {number}": Policy(PolicyNetwork(1), ("rotate",), costs=costs)
+        for number, costs in enumerate(tables)
+    }
+    names = ["none", "untrained policy", "reactive", "learned", "online"]
+    found = entrants(names, setting_of("image", policies=policies))
+    assert [entrant.costs for entrant in found] == [tables[0]] * 3 + tables * 2
+    assert entrants(["none"], setting_of("image"))[0].costs == CostTable()
+
+
+def test_an_arm_named_twice_runs_once() -> None:
+    found = entrants(["none", "ADA", "none"], setting_of("image"))
+    assert [entrant.arm.name for entrant in found] == ["none", "ADA"]
 
 
 def test_none_does_not_train_a_generator_and_the_others_take_the_settings_given() -> None:

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from adaptaug.artefact import Policy, save_policy
+from adaptaug.cost import CostTable
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Pool
+from adaptaug.ops import generated
 from adaptaug.policy import PolicyNetwork
+from adaptaug.task import Task
 from experiments import compare
 from experiments.cli import ChildOptions, main
 from experiments.compare import read_task
+from experiments.comparison import Comparison, judge
 
 SMALL = [
     "--seeds", "2", "--training.processes", "0", "--training.width", "4",
@@ -21,8 +26,9 @@ SMALL = [
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("cheap", "dear"):
-        save_policy(tmp_path / name / "policy", Policy(PolicyNetwork(2), ("rotate", "hflip")))
+    ops = dict.fromkeys(("cheap", "dear"), ("rotate", "hflip")) | {"words": ("swap", "masking")}
+    for name, own in ops.items():
+        save_policy(tmp_path / name / "policy", Policy(PolicyNetwork(2), own))
     return tmp_path
 
 
@@ -36,7 +42,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_policies_and_rules_over_several_tasks(here: Path, monkeypatch, capsys) -> None:
     code = call(
         monkeypatch, "--name", "a", "--tasks", "digits:50x8", "digits:40x4", "opinions:50x4@bilstm",
-        "--policy", "cheap/policy", "dear/policy", "--no-robustness",
+        "--policy", "words/policy", "cheap/policy", "dear/policy", "--no-robustness",
         "--arms", "none", "constant", "learned", *SMALL,
     )  # fmt: skip
     assert code == 0
@@ -44,11 +50,15 @@ def test_policies_and_rules_over_several_tasks(here: Path, monkeypatch, capsys) 
     summary = json.loads((run / "summary.json").read_text())
     images = {"none", "constant", "learned cheap", "learned dear"}
     arms = [set(entry["arms"]) for entry in summary["tasks"]]
-    assert arms == [images, images, {"none", "constant"}]
+    assert arms == [images, images, {"none", "constant", "learned words"}]
+    # The policy that the others are compared with is the first that suits the data.
+    rivals = [set(entry["learned_minus"]) for entry in summary["tasks"]]
+    assert rivals == [images - {"learned cheap"}] * 2 + [{"none", "constant"}]
     assert [entry["task"]["steps"] for entry in summary["tasks"]] == [8, 4, 4]
     records = json.loads((run / "records.json").read_text())
-    assert len(records) == 2 * (4 + 4 + 2)
+    assert len(records) == 2 * (4 + 4 + 3)
     assert {record["seed"] for record in records} == {1_000_000, 1_000_001}
+    assert {tuple(r["ops"]) for r in records if r["dataset"] == "opinions"} == {("swap", "masking")}
     # The rules act on the policies' ops, and twins of one network do the same.
     assert {tuple(r["ops"]) for r in records if r["dataset"] == "digits"} == {("rotate", "hflip")}
     twins = [[r["accuracy"] for r in records if r["arm"] == f"learned {n}"] for n in
@@ -62,12 +72,21 @@ def test_policies_and_rules_over_several_tasks(here: Path, monkeypatch, capsys) 
     assert "opinions-bilstm-50x4" in capsys.readouterr().out
 
 
-def test_an_interruption_leaves_the_tasks_that_are_done(here: Path, monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("error", "ends", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (AdaptAugError("too large"), 2, "error: too large"),
+    ],
+)
+def test_an_interruption_leaves_the_tasks_that_are_done(
+    here: Path, monkeypatch, capsys, error: BaseException, ends: int, said: str
+) -> None:
     trained = Pool.run
 
     def run(pool: Pool, jobs, label, **more):
         if label == "task 2/2":
-            raise KeyboardInterrupt
+            raise error
         return trained(pool, jobs, label, **more)
 
     monkeypatch.setattr(Pool, "run", run)
@@ -82,8 +101,8 @@ def test_an_interruption_leaves_the_tasks_that_are_done(here: Path, monkeypatch,
         "none",
         *SMALL,
     )
-    assert code == 130
-    assert "interrupted after 1 of 2 tasks" in capsys.readouterr().err
+    assert code == ends
+    assert capsys.readouterr().err.splitlines() == ["interrupted after 1 of 2 tasks", said]
     run_folder = here / "runs" / "a"
     assert len(json.loads((run_folder / "records.json").read_text())) == 2
     summary = json.loads((run_folder / "summary.json").read_text())
@@ -97,6 +116,66 @@ def test_a_task_in_words() -> None:
     assert read_task("digits:50x20@resnet18", ChildOptions()).child == "resnet18"
 
 
+def test_all_is_expanded_in_place_and_the_same_task_in_other_words_runs_once(monkeypatch) -> None:
+    found: list[Comparison] = []
+    monkeypatch.setattr(compare, "run_comparison", lambda given, *_: found.append(given) or 0)
+    options = compare.Options(
+        arms=("generative", "all", "none"), tasks=("digits:50x8", "digits:50x8@cnn"), cost_weight=1
+    )
+    assert compare.run(options) == 0
+    every = [name for name in compare.ALL if name not in ("best constant", "learned", "online")]
+    assert found[0].arms == ["generative", *every, "none"]
+    assert found[0].required == ["generative", "none"]
+    assert found[0].tasks == [read_task("digits:50x8", ChildOptions())]
+    assert found[0].cost_weight == 1
+
+
+class EnoughError(Exception):
+    """All jobs have been seen."""
+
+
+class Watching:
+    """A pool that trains nothing: dear children are a little better."""
+
+    def __init__(self) -> None:
+        self.jobs = {}
+
+    def run(self, jobs, label, *, quiet=False):
+        self.jobs.setdefault(label, []).extend(jobs)
+        if label != "best constant":
+            raise EnoughError
+        return [
+            {"validation_loss": 1.0, "validation_score": sum(m), "num_classes": 10, "cost": sum(m)}
+            for m in (job.arm.controller.magnitudes for job in jobs)
+        ]
+
+
+def test_the_best_constant_is_searched_as_it_is_judged() -> None:
+    """With the study's variants, the policy's costs, and the lambda that was asked for."""
+    op, costs = generated(steps=1), CostTable(observe=2.0)
+    found = {}
+    for cost_weight in (0.0, 100.0):
+        comparison = Comparison(
+            "a test", tasks=[Task(n_train=50, steps=8, width=4)], seeds=1,
+            arms=["none", "best constant", "learned"], variants={op.name: op},
+            hand_set={"image": {"generated": 0.3, "hflip": 0.5}},
+            policies={"learned words": Policy(PolicyNetwork(1), ("swap",)),
+                      "learned images": Policy(PolicyNetwork(1), ("hflip",), costs=costs)},
+            constant_trainings=12, cost_weight=cost_weight,
+        )  # fmt: skip
+        [setting] = comparison.settings()
+        pool = Watching()
+        with pytest.raises(EnoughError, match=r"^$"):
+            judge(comparison, setting, pool, "evaluation")
+        _, best, learned = pool.jobs["evaluation"]
+        assert learned.arm.name == "learned images"
+        for job in (*pool.jobs["best constant"], best):
+            assert job.arm.ops == (op, "hflip")
+            assert job.costs == costs
+        found[cost_weight] = sum(best.arm.controller.magnitudes)
+    assert found[0.0] > found[100.0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -107,6 +186,8 @@ def test_a_task_in_words() -> None:
         (["--tasks", "digits:50x4@transformer"], "child must be one of"),
         (["--tasks", "./nowhere:50x4"], "./nowhere"),
         (["--arms", "none", "oracle"], "an arm must be one of none, crop and flip"),
+        (["--arms", "all", "oracle"], "an arm must be one of none, crop and flip"),
+        (["--arms", "all", "EDA"], "an arm must suit one of the tasks, got 'EDA' for digits"),
         (["--arms", "EDA"], "an arm must suit one of the tasks, got 'EDA' for digits"),
         (["--arms", "learned"], "arm 'learned' needs a policy"),
         (["--arms", "best constant"], "constant_trainings must be at least 12"),

@@ -3,18 +3,19 @@
 import pytest
 
 from adaptaug.statistics import summarise
+from adaptaug.task import Task
 from experiments.comparison_report import (
     adapts,
     learned_rows,
     overview_rows,
     robustness_rows,
     score_rows,
-    slug,
+    slugs,
     write_comparison,
 )
 from experiments.figures import unbeaten
 
-TASK = {"dataset": "data/digits?size=32&mode=RGB", "child": "cnn", "n_train": 100, "steps": 400}
+TASK = {"dataset": "data/digits", "child": "cnn", "n_train": 100, "steps": 400}
 
 
 def records(accuracy: dict, seeds: int = 3) -> list[dict]:
@@ -32,7 +33,14 @@ def records(accuracy: dict, seeds: int = 3) -> list[dict]:
 
 def entry_of(accuracy: dict, **task) -> dict:
     found = records(accuracy)
-    entry = {"task": TASK | task, "settings": {}, "chance": 0.1, "seeds": [0, 1, 2], "notes": []}
+    entry = {
+        "name": "a",
+        "task": TASK | task,
+        "settings": {},
+        "chance": 0.1,
+        "seeds": [0, 1, 2],
+        "notes": [],
+    }
     return entry | summarise(found)
 
 
@@ -89,14 +97,25 @@ def test_report_says_who_is_no_better_than_chance_and_what_was_noted(tmp_path) -
     assert "**generated: held at 0**" in text
     assert "### More\n\nand more" in text
     assert "With so few seeds (3)" in text
-    name = slug(TASK)
     assert {path.name for path in tmp_path.glob("*.png")} == {
-        f"accuracy-{name}.png", f"cost-{name}.png", f"magnitudes-{name}-lost.png",
+        "accuracy-a.png", "cost-a.png", "magnitudes-a-lost.png",
     }  # fmt: skip
 
 
-def test_names_of_files() -> None:
-    assert slug(TASK) == "digits-size-32-mode-RGB-cnn-100x400"
+def test_the_search_of_the_best_constant_is_told_with_its_lambda(tmp_path) -> None:
+    search = {"constant_trainings": 12, "cost_weight": 0.2, "constant": {"rotate": 0.5}}
+    entry = entry_of({"none": 0.5}) | {"search": search}
+    summary = {"title": "a test", "notes": [], "command": "run", "tasks": [entry]}
+    text = write_comparison(tmp_path, summary, [records({"none": 0.5})]).read_text()
+    assert "best constant: trainings 12, cost weight 0.2, rotate 0.5" in text
+
+
+def test_every_task_has_a_name_of_its_own() -> None:
+    datasets = ("data/digits?size=32&mode=RGB", "a/mnist", "b/mnist/", "c/mnist")
+    assert slugs([*(Task(dataset, 100, 400) for dataset in datasets), Task("mnist", 100, 40)]) == [
+        "digits-size-32-mode-RGB-cnn-100x400", "mnist-cnn-100x400", "mnist-cnn-100x400-2",
+        "mnist-cnn-100x400-3", "mnist-cnn-100x40",
+    ]  # fmt: skip
 
 
 def test_only_what_varies_over_a_run_adapts() -> None:

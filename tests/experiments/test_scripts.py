@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from adaptaug.artefact import Policy, load_policy, save_policy
+from adaptaug.cost import CostTable
 from adaptaug.policy import PolicyNetwork
+from adaptaug.task import Task
 from experiments import sweep_ops, train_policy, transfer_policy
 from experiments.cli import main
 
@@ -174,6 +176,12 @@ def test_transfer_needs_a_policy(
     assert call(transfer_policy, monkeypatch, *arguments) == 2
     assert sentence in capsys.readouterr().err
     assert not (here / "runs").exists()
+
+
+def test_a_rival_search_takes_runs_shorter_than_the_decision_interval() -> None:
+    tasks = [Task(steps=400, decision_interval=50), Task(steps=20, decision_interval=20)]
+    trial = transfer_policy._trial(tasks, CostTable(), transfer_policy.Options("policy"))
+    assert trial.tasks[0].task.decision_interval == 20
 
 
 def test_transfer_needs_an_op_that_suits_the_data(here: Path, monkeypatch, capsys) -> None:

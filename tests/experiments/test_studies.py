@@ -158,7 +158,7 @@ def test_another_bert_than_the_studys() -> None:
         (["--only", "cifar"], "only must name some of bilstm, cnn, digits, opinions, got 'cifar'"),
         (["--device", "cuda:99"], "device"),
         (["--processes", "-1"], "processes"),
-        (["--first-batches", "0"], "first_batches must be at least 1"),
+        (["--first-batches", "1"], "first_batches must be at least 2, got 1"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
