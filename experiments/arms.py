@@ -272,10 +272,10 @@ def _hand_set(name: str) -> Maker:
 
     def maker(setting: Setting) -> list[Entrant]:
         amounts = HAND_SET[name].get(setting.modality, {})
-        fitting = {op: value for op, value in amounts.items() if all(_fits((op,), setting.task))}
-        if not fitting:
+        kept = {op: value for op, value in amounts.items() if all(_fits((op,), setting.task))}
+        if not kept:
             return []
-        magnitudes = magnitudes_of(fitting)
+        magnitudes = magnitudes_of(kept)
         arm = constant_arm("", tuple(magnitudes), list(magnitudes.values()))
         return [Entrant(arm, setting.task, setting.costs)]
 

@@ -53,7 +53,7 @@ def judge_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, 
     found: dict[str, Any] = {"title": title, "seconds": bank.seconds, "problem": bank.problem}
     made = (
         f"{len(bank.samples):,} samples in {bank.seconds:,.0f} s of training and sampling; the "
-        f"generator was shown {len(run.train):,} examples, and the judge as many others"
+        f"generator was shown {len(run.train):,} examples"
     )
     parts = [made + (f"; **not used, since {bank.problem}**." if bank.problem else ".")]
     if len(bank.samples):

@@ -79,6 +79,7 @@ def test_smoke_writes_the_whole_run_folder(here: Path, monkeypatch, capsys, stud
         assert "best constant: trainings" in report
     if study is generative:
         assert "What the generator makes" in report
+        assert "the generator was shown 64 examples" in report
         more = summary["more"]
         assert more["problem"] == "" or f"not used, since {more['problem']}" in report
         assert set(more["quality"]) >= {"recognised", "nearest_ratio", "diversity"}
