@@ -43,12 +43,13 @@ STUDY = Study(
             (
                 Setup("cifar10", 15, CNN | {"n_train": 1000}),
                 Setup("mnist", 4, CNN | {"n_train": 2000, "n_test": 2000}),
-                Setup("imdb", 8, BILSTM | {"n_train": 300, "n_test": 1000}),
+                Setup("imdb", 8, BILSTM | {"n_train": 300, "n_test": 1000, "max_tokens": 32}),
             ),
             seeds=3,
             reduced="study 4's CNN in place of ResNet-18, a BiLSTM in place of BERT, 300 to 2,000 "
-            "examples, 4 to 15 epochs; a DCGAN of a quarter of the width and 1,000 "
-            "updates, a GPT-2 of two blocks of random weights and 1,000 updates",
+            "examples, 4 to 15 epochs, reviews cut to 32 words; a DCGAN of a quarter of the width "
+            "and 1,000 updates, a GPT-2 of two blocks of random weights and 500 updates",
+            variants=_generators(DCGAN(), GPT2(steps=500)),
         ),
         "full": Scale(
             (
