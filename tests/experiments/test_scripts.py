@@ -19,12 +19,6 @@ SMALL = [
 RUN_FOLDER = {"config.json", "checkpoints", "policy", "summary.json", "report.md"}
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def call(script, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
     with pytest.raises(SystemExit) as ended:

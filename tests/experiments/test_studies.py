@@ -22,12 +22,6 @@ STUDIES = {
 """The arms of each study on images, without a policy."""
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def call(script, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
     with pytest.raises(SystemExit) as ended:
