@@ -47,6 +47,9 @@ class Task:
     weight_decay: float = 0.0
     """At least 0: Adam adds it to the gradient, times the weights; AdamW shrinks the weights by
     it, times the learning rate."""
+    precision: str = "float32"
+    """'float32', or 'bfloat16': the child multiplies in half precision, its weights and its loss
+    stay float32. Faster where the hardware has bfloat16, above all for large children."""
     pretrained: str | None = None
     """Hub id or folder of the BERT model that child 'bert' starts from; None draws a small one."""
     decisions: int = 8

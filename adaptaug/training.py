@@ -64,6 +64,10 @@ OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
 """Each takes a learning rate, a weight decay, of all weights alike, and `fused`."""
 
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""What a child's layers compute in; its weights, its logits and its loss are float32."""
+
+
 @dataclass(frozen=True)
 class Metrics:
     """Mean loss (nats) and accuracy in [0, 1] over some examples, or over their tokens."""
@@ -123,6 +127,18 @@ def _named(table: Mapping[str, Entry], what: str, name: str) -> Entry:
     return table[name]
 
 
+def _compute_in(precision: torch.dtype, model: nn.Module, device: str) -> None:
+    """Has the model's layers compute in that precision wherever this is safe."""
+    forward = model.forward
+
+    def mixed(inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device, precision):
+            logits: torch.Tensor = forward(inputs)
+        return logits.float()
+
+    model.forward = mixed
+
+
 class ChildRun:
     """One child's training run.
 
@@ -153,8 +169,8 @@ class ChildRun:
             vocabulary: the words of the ids; None for images.
 
         Raises:
-            AdaptAugError: child, schedule or optimizer are unknown, or the data do not fit the
-                child.
+            AdaptAugError: child, schedule, optimizer or precision are unknown, or the data do not
+                fit the child.
         """
         self.task = task
         self.train = train.to(device)
@@ -166,6 +182,7 @@ class ChildRun:
         self.stopped = False
         self._schedule = _named(SCHEDULES, "schedule", task.schedule)
         optimizer = _named(OPTIMIZERS, "optimizer", task.optimizer)
+        precision = _named(PRECISIONS, "precision", task.precision)
         self._stream = RandomStream(seed, torch.device(device))
         self._order = torch.Generator(device).manual_seed(seed)
         self._draws = torch.Generator(device).manual_seed(seed + 1)
@@ -173,6 +190,8 @@ class ChildRun:
         with self._stream.active():
             self.model = build_child(task.child, shape).to(device)
         self.model.to(memory_format=torch.channels_last)
+        if precision != torch.float32:
+            _compute_in(precision, self.model, self.train.inputs.device.type)
         self._optimizer = optimizer(
             self.model.parameters(),
             lr=task.peak_learning_rate,

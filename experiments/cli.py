@@ -55,6 +55,8 @@ class ChildOptions:
     """'adam' or 'adamw'."""
     weight_decay: float = 0.0
     """Weight decay, of Adam in the gradient, of AdamW beside it."""
+    precision: str = "float32"
+    """'float32', or 'bfloat16': faster where the hardware has it, above all for large children."""
     max_tokens: int | None = None
     """Tokens kept of every sentence; by default 256."""
     lexicon: str | None = None
@@ -107,6 +109,7 @@ class ChildOptions:
             schedule=self.schedule,
             optimizer=self.optimizer,
             weight_decay=self.weight_decay,
+            precision=self.precision,
             max_tokens=self.max_tokens,
             lexicon=self.lexicon,
             vectors=self.vectors,

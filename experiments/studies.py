@@ -124,6 +124,8 @@ class Options:
     """Run only the set-ups on these data sets, such as cifar10, or with these children."""
     pretrained: str | None = None
     """Hub id or folder of another BERT than the study's, or 'none' for a small random one."""
+    precision: str = "float32"
+    """'float32', or 'bfloat16': faster where the hardware has it, above all for large children."""
     policy: tuple[str, ...] = ()
     """Policy folders or hub ids, for the arms 'learned' and 'online'."""
     seeds: int | None = None
@@ -175,7 +177,9 @@ def run_study(study: Study, options: Options) -> int:
     comparison = Comparison(
         study.title,
         tasks=[
-            started_from(setup.task(options.data), options.pretrained)
+            started_from(setup.task(options.data), options.pretrained).but(
+                precision=options.precision
+            )
             for setup in chosen(scale.setups, options.only)
         ],
         arms=options.arms or usual_arms_of(study.arms, policies, trainings),

@@ -268,13 +268,31 @@ def test_training_learns() -> None:
     assert after.accuracy > 0.7
 
 
-def test_an_unknown_schedule_optimizer_or_child_is_a_users_mistake() -> None:
+def test_an_unknown_schedule_optimizer_precision_or_child_is_a_users_mistake() -> None:
     with pytest.raises(AdaptAugError, match=r"schedule must be one of .*, got 'step'"):
         child_run(TASK.but(schedule="step"))
     with pytest.raises(AdaptAugError, match=r"optimizer must be one of .*, got 'sgd'"):
         child_run(TASK.but(optimizer="sgd"))
     with pytest.raises(AdaptAugError, match=r"child must be one of .*, got 'tree'"):
         child_run(TASK.but(child="tree"))
+    with pytest.raises(AdaptAugError, match=r"precision must be one of .*, got 'half'"):
+        child_run(TASK.but(precision="half"))
+
+
+def test_bfloat16_trains_nearly_alike_and_repeats_itself() -> None:
+    task = TASK.but(steps=60, n_train=100, batch_size=32, width=8, n_validation=200)
+    exact, first, second = map(child_run, (task, *[task.but(precision="bfloat16")] * 2))
+    for run in (exact, first, second):
+        run.train_batches(60, ON)
+    assert torch.equal(weights(first), weights(second))
+    assert weights(first).dtype == torch.float32
+    logits = predict(first.model, first.validation.inputs)
+    assert logits.dtype == torch.float32
+    own = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
+    assert own == (torch.bfloat16, False)  # nothing is left switched on
+    assert not torch.equal(weights(first), weights(exact))
+    close = [evaluate(run.model, run.validation).loss for run in (exact, first)]
+    assert close[0] == pytest.approx(close[1], abs=0.1)
 
 
 class Half(nn.Module):
