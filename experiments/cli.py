@@ -3,6 +3,7 @@
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,7 +171,11 @@ def command() -> str:
 
 
 def main(options: type[Options], run: Callable[[Options], int], description: str | None) -> None:
-    """Parses the command line, runs, and turns a user's mistake into a sentence and exit code 2."""
+    """Parses the command line, runs, and turns a user's mistake into a sentence and exit code 2.
+
+    To be terminated, as a cluster's scheduler does, is to be interrupted, as by Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parsed = tyro.cli(options, description=description)
     try:

@@ -1,6 +1,12 @@
 """The scripts from the command line, as small as they go: real trainings, real files."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,6 +70,44 @@ def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
     assert call(train_policy, monkeypatch, "--name", "a", *SMALL, "--resume", "--seed", "7") == 2
     assert "seed" in capsys.readouterr().err
     assert (run / "summary.json").read_bytes() == before
+
+
+def test_a_terminated_search_leaves_a_policy_and_no_worker(tmp_path: Path) -> None:
+    """As a cluster's scheduler ends a job: SIGTERM, to the parent alone."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.train_policy", *SMALL[4:8], "--episodes", "1000",
+         "--training.width", "4", "--training.processes", "2"],
+        stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    try:
+        checkpoint = tmp_path / "runs" / "digits" / "checkpoints" / "last.safetensors"
+        assert _wait(lambda: checkpoint.exists() or process.poll() is not None)
+        process.terminate()
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 130, errors
+        assert "interrupted after" in errors
+        assert "policy: runs/digits/policy" in errors
+        assert _wait(lambda: not _alive(process.pid))
+    finally:
+        if _alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 120
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def _alive(group: int) -> bool:
+    """Whether any process of the group is there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
