@@ -1,8 +1,12 @@
 """What the tests of scripts share."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from experiments.cli import main
 
 
 @pytest.fixture
@@ -10,3 +14,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, in which a script makes its `runs/`."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs a script with these arguments; returns its exit code."""
+
+    def run(script: ModuleType, *arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main(script.Options, script.run, script.__doc__)
+        return ended.value.code
+
+    return run

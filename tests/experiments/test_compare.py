@@ -13,7 +13,7 @@ from adaptaug.ops import generated
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
 from experiments import compare
-from experiments.cli import ChildOptions, main
+from experiments.cli import ChildOptions
 from experiments.compare import read_task
 from experiments.comparison import Comparison, judge
 
@@ -32,16 +32,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["compare.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main(compare.Options, compare.run, compare.__doc__)
-    return ended.value.code
-
-
-def test_policies_and_rules_over_several_tasks(here: Path, monkeypatch, capsys) -> None:
+def test_policies_and_rules_over_several_tasks(here: Path, call, capsys) -> None:
     code = call(
-        monkeypatch, "--name", "a", "--tasks", "digits:50x8", "digits:40x4", "opinions:50x4@bilstm",
+        compare, "--name", "a", "--tasks", "digits:50x8", "digits:40x4", "opinions:50x4@bilstm",
         "--policy", "words/policy", "cheap/policy", "dear/policy", "--no-robustness",
         "--arms", "none", "constant", "learned", *SMALL,
     )  # fmt: skip
@@ -80,7 +73,7 @@ def test_policies_and_rules_over_several_tasks(here: Path, monkeypatch, capsys) 
     ],
 )
 def test_an_interruption_leaves_the_tasks_that_are_done(
-    here: Path, monkeypatch, capsys, error: BaseException, ends: int, said: str
+    here: Path, call, monkeypatch, capsys, error: BaseException, ends: int, said: str
 ) -> None:
     trained = Pool.run
 
@@ -198,9 +191,9 @@ def test_the_best_constant_is_searched_as_it_is_judged() -> None:
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
-    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+    here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
-    assert call(monkeypatch, "--name", "bad", *SMALL, *arguments) == 2
+    assert call(compare, "--name", "bad", *SMALL, *arguments) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ")
     assert sentence in error

@@ -16,7 +16,6 @@ from adaptaug.cost import CostTable
 from adaptaug.policy import PolicyNetwork
 from adaptaug.task import Task
 from experiments import sweep_ops, train_policy, transfer_policy
-from experiments.cli import main
 
 SMALL = [
     "--episodes", "36", "--steps", "16", "--n-train", "50", "--seeds", "2",
@@ -25,16 +24,9 @@ SMALL = [
 RUN_FOLDER = {"config.json", "checkpoints", "policy", "summary.json", "report.md"}
 
 
-def call(script, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main(script.Options, script.run, script.__doc__)
-    return ended.value.code
-
-
 @pytest.mark.slow
-def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
-    assert call(train_policy, monkeypatch, "--name", "a", *SMALL) == 0
+def test_search_then_transfer(here: Path, call, capsys) -> None:
+    assert call(train_policy, "--name", "a", *SMALL) == 0
     run = here / "runs" / "a"
     names = {path.name for path in run.iterdir()}
     assert names >= RUN_FOLDER
@@ -53,7 +45,7 @@ def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
     assert all(arm in table for arm in arms)
 
     code = call(
-        transfer_policy, monkeypatch, "--name", "b", "--policy", "runs/a/policy",
+        transfer_policy, "--name", "b", "--policy", "runs/a/policy",
         "--budgets", "50x16", "60x8", "--seeds", "2", "--adapt", "12", "--constant-trainings", "12",
         "--more", "again", "runs/a/policy", "--training.processes", "0", "--training.width", "4",
     )  # fmt: skip
@@ -65,9 +57,9 @@ def test_search_then_transfer(here: Path, monkeypatch, capsys) -> None:
 
     # The same name once more, and a search resumed with another seed.
     before = (run / "summary.json").read_bytes()
-    assert call(train_policy, monkeypatch, "--name", "a", *SMALL) == 2
+    assert call(train_policy, "--name", "a", *SMALL) == 2
     assert "exists already" in capsys.readouterr().err
-    assert call(train_policy, monkeypatch, "--name", "a", *SMALL, "--resume", "--seed", "7") == 2
+    assert call(train_policy, "--name", "a", *SMALL, "--resume", "--seed", "7") == 2
     assert "seed" in capsys.readouterr().err
     assert (run / "summary.json").read_bytes() == before
 
@@ -110,9 +102,9 @@ def _alive(group: int) -> bool:
     return True
 
 
-def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
+def test_sweep_tells_each_ops_worth(here: Path, call, capsys) -> None:
     code = call(
-        sweep_ops, monkeypatch, "--steps", "8", "--seeds", "2", "--ops", "rotate", "hue",
+        sweep_ops, "--steps", "8", "--seeds", "2", "--ops", "rotate", "hue",
         "--training.processes", "0", "--training.width", "4",
     )  # fmt: skip
     assert code == 0
@@ -132,11 +124,11 @@ def test_sweep_tells_each_ops_worth(here: Path, monkeypatch, capsys) -> None:
     ],
 )  # fmt: skip
 def test_a_search_on_sentences_and_its_transfer(
-    here: Path, monkeypatch, capsys, dataset: str, lexicon: str | None, arms: set, ops: set
+    here: Path, call, capsys, dataset: str, lexicon: str | None, arms: set, ops: set
 ) -> None:
     pytest.importorskip("seqeval")
     kind = ["--dataset", dataset] + ([] if lexicon is None else ["--training.lexicon", lexicon])
-    assert call(train_policy, monkeypatch, "--name", "a", *kind, *SMALL) == 0
+    assert call(train_policy, "--name", "a", *kind, *SMALL) == 0
     said = capsys.readouterr().out
     assert ("need synonyms" in said) == (lexicon is None)
     summary = json.loads((here / "runs" / "a" / "summary.json").read_text())
@@ -146,7 +138,7 @@ def test_a_search_on_sentences_and_its_transfer(
     assert set(load_policy(here / "runs" / "a" / "policy").ops) == ops
     assert ("F1 %" in said) == (dataset == "mentions")
     code = call(
-        transfer_policy, monkeypatch, "--name", "b", "--policy", "runs/a/policy", *kind,
+        transfer_policy, "--name", "b", "--policy", "runs/a/policy", *kind,
         "--budgets", "50x16", "60x8", "--seeds", "2",
         "--training.processes", "0", "--training.width", "4",
     )  # fmt: skip
@@ -154,9 +146,9 @@ def test_a_search_on_sentences_and_its_transfer(
     assert "60 examples, 8 steps" in capsys.readouterr().out
 
 
-def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, monkeypatch, capsys) -> None:
+def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> None:
     code = call(
-        sweep_ops, monkeypatch, "--dataset", "opinions", "--training.lexicon", "opinions",
+        sweep_ops, "--dataset", "opinions", "--training.lexicon", "opinions",
         "--steps", "8", "--seeds", "2", "--magnitudes", "0.5",
         "--training.processes", "0", "--training.width", "4",
     )  # fmt: skip
@@ -191,9 +183,9 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, monkeypatch, capsys
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
-    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+    here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
-    assert call(train_policy, monkeypatch, "--name", "bad", *arguments) == 2
+    assert call(train_policy, "--name", "bad", *arguments) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ")
     assert sentence in error
@@ -209,9 +201,9 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     ],
 )
 def test_transfer_needs_a_policy(
-    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+    here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
-    assert call(transfer_policy, monkeypatch, *arguments) == 2
+    assert call(transfer_policy, *arguments) == 2
     assert sentence in capsys.readouterr().err
     assert not (here / "runs").exists()
 
@@ -222,9 +214,9 @@ def test_a_rival_search_takes_runs_shorter_than_the_decision_interval() -> None:
     assert trial.tasks[0].task.decision_interval == 20
 
 
-def test_transfer_needs_an_op_that_suits_the_data(here: Path, monkeypatch, capsys) -> None:
+def test_transfer_needs_an_op_that_suits_the_data(here: Path, call, capsys) -> None:
     save_policy(here / "policy", Policy(PolicyNetwork(1), ("rotate",)))
     arguments = ["--policy", "policy", "--dataset", "opinions", "--name", "bad"]
-    assert call(transfer_policy, monkeypatch, *arguments) == 2
+    assert call(transfer_policy, *arguments) == 2
     assert "some op must suit text data, got rotate" in capsys.readouterr().err
     assert not (here / "runs").exists()

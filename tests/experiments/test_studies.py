@@ -8,7 +8,6 @@ import pytest
 
 from adaptaug.task import Task
 from experiments import augnet, cheap_ops, efficient_pipeline, generative, real_time
-from experiments.cli import main
 from experiments.studies import started_from
 
 STUDIES = {
@@ -22,18 +21,11 @@ STUDIES = {
 """The arms of each study on images, without a policy."""
 
 
-def call(script, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", [f"{script.__name__}.py", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main(script.Options, script.run, script.__doc__)
-    return ended.value.code
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
-def test_smoke_writes_the_whole_run_folder(here: Path, monkeypatch, capsys, study) -> None:
+def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> None:
     pytest.importorskip("seqeval")
-    code = call(study, monkeypatch, "--name", "a", "--scale", "smoke", "--processes", "0")
+    code = call(study, "--name", "a", "--scale", "smoke", "--processes", "0")
     assert code == 0
     run = here / "runs" / "a"
     names = {path.name for path in run.iterdir()}
@@ -79,9 +71,9 @@ def test_smoke_writes_the_whole_run_folder(here: Path, monkeypatch, capsys, stud
         assert set(more["quality"]) >= {"recognised", "nearest_ratio", "diversity"}
 
 
-def test_the_first_batches_say_whether_the_loss_falls(here: Path, monkeypatch, capsys) -> None:
+def test_the_first_batches_say_whether_the_loss_falls(here: Path, call, capsys) -> None:
     arguments = ["--name", "a", "--scale", "smoke", "--arms", "none", "reactive"]
-    code = call(real_time, monkeypatch, *arguments, "--first-batches", "10", "--only", "opinions")
+    code = call(real_time, *arguments, "--first-batches", "10", "--only", "opinions")
     run = here / "runs" / "a"
     rows = json.loads((run / "summary.json").read_text())["first_batches"]
     assert [row["arm"] for row in rows] == ["none", "reactive"]
@@ -157,10 +149,10 @@ def test_another_bert_than_the_studys() -> None:
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
-    here: Path, monkeypatch, capsys, arguments: list[str], sentence: str
+    here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
     scale = [] if "--scale" in arguments else ["--scale", "smoke"]
-    assert call(real_time, monkeypatch, "--name", "bad", *scale, *arguments) == 2
+    assert call(real_time, "--name", "bad", *scale, *arguments) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ")
     assert sentence in error
@@ -168,9 +160,9 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     assert not (here / "runs").exists()
 
 
-def test_a_run_folder_that_exists_stays_as_it_is(here: Path, monkeypatch, capsys) -> None:
+def test_a_run_folder_that_exists_stays_as_it_is(here: Path, call, capsys) -> None:
     (here / "runs" / "a").mkdir(parents=True)
     (here / "runs" / "a" / "precious").write_text("kept")
-    assert call(real_time, monkeypatch, "--name", "a", "--scale", "smoke") == 2
+    assert call(real_time, "--name", "a", "--scale", "smoke") == 2
     assert "exists already" in capsys.readouterr().err
     assert [path.name for path in (here / "runs" / "a").iterdir()] == ["precious"]
