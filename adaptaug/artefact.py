@@ -27,6 +27,9 @@ from adaptaug.policy import PolicyNetwork
 FORMAT_VERSION = 2
 """Changes whenever files or keys of the artefact do."""
 
+BUNDLED = Path(__file__).parent / "policies"
+"""Policies that come with the package, a folder each, loaded by its name."""
+
 _KEYS = {
     "format_version", "observation_version", "ops", "decisions", "decision_interval", "network",
     "costs", "provenance", "checksum",
@@ -95,7 +98,8 @@ def load_policy(reference: str | Path, ops: Sequence[str] | None = None) -> Poli
     """Reads an artefact.
 
     Args:
-        reference: a folder, or a model id on the Hugging Face hub.
+        reference: a folder, a model id on the Hugging Face hub, or the name of a policy that comes
+            with the package, such as "digits".
         ops: names of the ops that the caller expects; None takes the artefact's.
 
     Raises:
@@ -160,9 +164,12 @@ def _policy(
 
 
 def _resolve(reference: str) -> Path:
-    """The local folder of an artefact, fetched from the hub where it is no folder."""
+    """The local folder of an artefact, fetched from the hub where it is none."""
+    bundled = sorted(folder.name for folder in BUNDLED.iterdir())
     if Path(reference).is_dir():
         return Path(reference)
+    if reference in bundled:
+        return BUNDLED / reference
     if reference.count("/") == 1 and not reference.startswith((".", "/", "~")):
         from huggingface_hub import snapshot_download
 
@@ -175,7 +182,9 @@ def _resolve(reference: str) -> Path:
                 f"a policy must be a folder or a reachable hub id, got {reference!r} "
                 f"({type(error).__name__})"
             ) from None
-    raise AdaptAugError(f"a policy must be an existing folder or a hub id, got {reference!r}")
+    raise AdaptAugError(
+        f"a policy must be an existing folder, a hub id or one of {bundled}, got {reference!r}"
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

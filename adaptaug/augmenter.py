@@ -69,7 +69,7 @@ class Augmenter:
         """Gets ready for the first batch.
 
         Args:
-            policy: a policy folder, a hub id, a loaded policy, or any controller.
+            policy: what `load_policy` takes, a loaded policy, or any controller.
             model: maps float images (B, C, H, W) in [0, 1], or ids (B, L), to logits (B, K), or
                 (B, L, K) in tagging; on its device already.
             held_out: examples that are not trained on: images (N, C, H, W), uint8 or float in

@@ -53,7 +53,7 @@ class Options:
     """Judge a policy on other data and budgets, write runs/NAME."""
 
     policy: str
-    """Policy folder or hub id."""
+    """Policy folder, hub id, or 'digits', which comes with the package."""
     name: str = "transfer"
     """Name of the run folder in runs/."""
     dataset: str = "digits"

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from adaptaug import artefact
-from adaptaug.artefact import Policy, load_policy, save_policy
+from adaptaug.artefact import BUNDLED, Policy, load_policy, save_policy
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import observation_size
@@ -79,6 +79,16 @@ def test_the_round_trip_is_exact(folder: Path) -> None:
     assert read.provenance == {"seed": 3, "tasks": [{"rows": [0, 100]}]}
     assert read.op_space.names == OPS
     assert load_policy(str(folder), ops=OPS).ops == OPS
+
+
+@pytest.mark.parametrize("name", [path.name for path in BUNDLED.iterdir()])
+def test_what_comes_with_the_package_is_learned(name: str, tmp_path: Path) -> None:
+    bundled = load_policy(name)
+    assert bundled.provenance["episodes"] >= 1000
+    assert bundled.network.op_bias.any()
+    save_policy(tmp_path, bundled)
+    for path in (BUNDLED / name).iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
 
 
 def test_a_policy_that_was_read_can_be_written_again(folder: Path, tmp_path: Path) -> None:
@@ -237,7 +247,7 @@ def test_a_config_that_does_not_fit_together(folder: Path, change: Callable[...,
 
 def test_not_a_folder(folder: Path, tmp_path: Path) -> None:
     for reference in (folder / "config.json", tmp_path / "nothing"):
-        with pytest.raises(AdaptAugError, match="must be an existing folder or a hub id, got"):
+        with pytest.raises(AdaptAugError, match="must be an existing folder, a hub id or one of"):
             load_policy(reference)
 
 

@@ -112,11 +112,7 @@ def readme_blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
 
 
-def test_the_readme_runs_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ops = ("rotate", "translate", "zoom", "noise", "erasing")
-    untrained = Policy(PolicyNetwork(len(ops)), ops)
-    save_policy(tmp_path / "runs" / "digits" / "policy", untrained)
-    monkeypatch.chdir(tmp_path)
+def test_the_readme_runs_and_trains() -> None:
     train, held_out, test = digits()
     steps, model = 200, child()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
@@ -139,8 +135,8 @@ def test_the_readme_runs_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(loader) == steps
     assert evaluate(model, test).accuracy > 0.85
     magnitudes = names["augmenter"].magnitudes
-    assert list(magnitudes) == list(ops)
-    assert list(magnitudes.values()) == pytest.approx([0.15] * 5, abs=0.05)
+    assert magnitudes["hflip"] == 0  # a flipped digit is none
+    assert max(magnitudes.values()) > 0.1
 
 
 def test_the_readme_loop_is_short() -> None:
@@ -627,7 +623,7 @@ IMAGES, LABELS = torch.zeros(4, 1, 8, 8), torch.arange(4)
         ({"learning_rate": 0.1}, "learning_rate must be an optimizer, .*, got float"),
         ({"ops": ["rotate"]}, r"ops go with a plain controller.*got \['rotate'\]"),
         ({"chosen": Constant([0.5])}, "a plain controller needs the ops .*got ops=None"),
-        ({"chosen": "nowhere"}, "a policy must be an existing folder or a hub id, got 'nowhere'"),
+        ({"chosen": "nowhere"}, "an existing folder, a hub id or one of .*, got 'nowhere'"),
         ({"model": nn.Flatten(0)}, r"must return logits \(B, K\).*got \(64,\)"),
     ],
 )
