@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from statistics import median
 from typing import Any, Self
 
 from adaptaug.clock import finish
@@ -49,43 +50,58 @@ class CostTable:
 SLOW = 0.25
 """Seconds of one step from which steps are timed one by one, not eight together."""
 
-LONGEST = 5.0
-"""Seconds after which a piece of work is not repeated once more."""
+ROUNDS = 15
+"""Times that each piece of work is timed."""
+
+LONGEST = 20.0
+"""Seconds after which no further round begins."""
 
 
 def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
     """Measures the table on this machine, for this task, on one thread.
 
-    Takes about a second, for a large child up to some ten seconds an op.
+    Takes a few seconds, for a large child as long as some twenty of its steps.
     """
     run, observer = start(task.but(steps=10**9, decision_interval=1), 0, op_space, device)
     situation = Situation(0.5, task.passes, 1.0, None, 0.0)
+    # Every op of a fused stage, since that is how a policy uses it.
+    used = {
+        stage: [0.5 * (other == stage) for other in op_space.stages]
+        for stage, applies in zip(op_space.stages, observer.applies, strict=True)
+        if applies
+    }
     off = [0.0] * len(op_space)
     with one_thread():
-        batches = 8 if _seconds(lambda: run.train_batches(1, off), device) < SLOW else 1
-        step = _seconds(lambda: run.train_batches(batches, off), device) / batches
-        stages: dict[str, float] = {}
-        for index, stage in enumerate(op_space.stages):
-            if observer.applies[index] and stage not in stages:
-                # Every op of a fused stage, since that is how a policy uses it.
-                on = [0.5 * (other == stage) for other in op_space.stages]
-                taken = _seconds(partial(run.train_batches, batches, on), device) / batches
-                stages[stage] = max(0.0, taken / step - 1)
-        observe, validate = (
-            _seconds(partial(observer.observe, run.model, situation, probe=probe), device) / step
-            for probe in (True, False)
+        once = partial(run.train_batches, 1, off)
+        once()  # the first step warms up
+        batches = 8 if _seconds(once, device) < SLOW else 1
+        step, observe, validate, *augmented = _typical(
+            [
+                partial(run.train_batches, batches, off),
+                partial(observer.observe, run.model, situation, probe=True),
+                partial(observer.observe, run.model, situation, probe=False),
+                *(partial(run.train_batches, batches, on) for on in used.values()),
+            ],
+            device,
         )
-    return CostTable(stages, observe, validate=validate)
+    stages = {s: max(0.0, taken / step - 1) for s, taken in zip(used, augmented, strict=True)}
+    return CostTable(stages, observe / step * batches, validate=validate / step * batches)
 
 
-def _seconds(work: Callable[[], object], device: str, repeats: int = 9) -> float:
-    """Fastest of a few runs: the one that other programs disturbed least."""
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        finish(device)
-        taken.append(time.perf_counter() - started)
-        if sum(taken) > LONGEST:
-            break
-    return min(taken)
+def _typical(works: Sequence[Callable[[], object]], device: str) -> list[float]:
+    """Seconds of each piece of work, medians.
+
+    All are timed in turn, again and again, so that a machine that is fast or slow for a while is so
+    for every one of them.
+    """
+    rounds: list[list[float]] = []
+    while len(rounds) < ROUNDS and sum(map(sum, rounds)) < LONGEST:
+        rounds.append([_seconds(work, device) for work in works])
+    return [median(taken) for taken in zip(*rounds, strict=True)]
+
+
+def _seconds(work: Callable[[], object], device: str) -> float:
+    started = time.perf_counter()
+    work()
+    finish(device)
+    return time.perf_counter() - started

@@ -21,9 +21,6 @@ class Defaults:
     """The op space of a search."""
     hand_set: Mapping[str, float]
     """A moderate constant that a person would set, labels preserved."""
-    cost_weight: float = 0.05
-    """Lambda of a search: the price of as much compute again as plain training, where a point of
-    accuracy is worth 0.1."""
 
 
 DEFAULTS: dict[Modality, Defaults] = {
@@ -32,7 +29,6 @@ DEFAULTS: dict[Modality, Defaults] = {
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
          "erasing", "mixup", "cutmix"),
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
-        cost_weight=2.0,
     ),
     # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and
     # deletes 10%.

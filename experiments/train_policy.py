@@ -39,7 +39,7 @@ from experiments.cli import (
     described,
     main,
 )
-from experiments.defaults import DEFAULTS, default_ops, suiting
+from experiments.defaults import default_ops, suiting
 from experiments.report import arms_table, write_report
 
 
@@ -69,9 +69,9 @@ class Options:
     """Op space; by default what suits the data sets, see experiments.defaults."""
     episodes: int = 1800
     """Child trainings in the search."""
-    cost_weight: float | None = None
+    cost_weight: float = 0.05
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
-    0.1; by default 2 for images, 0.05 for sentences."""
+    0.1."""
     actor: str = "shared"
     """'shared', one small network for all ops, or 'mlp', the ablation."""
     op_bias: bool = True
@@ -98,11 +98,6 @@ class Options:
             return self.ops
         names = [default_ops(load(name), task.lexicon) for name in self.dataset]
         return tuple(dict.fromkeys(op for ops in names for op in ops))
-
-    def price(self, task: Task) -> float:
-        """Lambda: the user's, or the default of the task's modality."""
-        usual = DEFAULTS[load(task.dataset).modality].cost_weight
-        return usual if self.cost_weight is None else self.cost_weight
 
     def task_ranges(self) -> list[TaskRange]:
         """What is searched over."""
@@ -146,7 +141,7 @@ def run(options: Options) -> int:
     config = SearchConfig(
         tasks=[item.to_dict() for item in ranges],
         ops=ops,
-        cost_weight=options.price(task),
+        cost_weight=options.cost_weight,
         episodes=options.episodes,
         actor=options.actor,
         op_bias=options.op_bias,
@@ -237,7 +232,7 @@ def judge(
     """Trains children on unseen seeds under every arm; returns summary and records."""
     costs = result.policy.costs
     device = options.training.device
-    trial = Trial(ranges, result.costs, options.price(task), options.seed + 1, device)
+    trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1, device)
     trainings = max(FEWEST_TRAININGS, round(options.constant_share * result.episodes))
     ops = result.policy.ops
     arms = [

@@ -1,10 +1,12 @@
 """Costs: read from a table by hand, and measured."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
 
+from adaptaug import cost
 from adaptaug.cost import CostTable, calibrate
 from adaptaug.ops import OpSpace
 from adaptaug.task import Task
@@ -42,6 +44,21 @@ def test_a_table_of_an_older_policy() -> None:
 
 def test_an_observation_by_hand() -> None:
     assert (TABLE.observation(probe=True), TABLE.observation(probe=False)) == (2.0, 0.75)
+
+
+def test_a_machine_that_is_slow_for_a_while_is_so_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def work(seconds: float) -> None:
+        now[0] += seconds * (5 if now[0] < 7 else 1)  # others let go of the machine after a while
+
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    works = [partial(work, 0.1), partial(work, 0.2)]
+    assert cost._typical(works, "cpu") == pytest.approx([0.1, 0.2])
+    assert now[0] < 12
+    now[0] = -1000.0  # slow all along: still in proportion, and given up in time
+    assert cost._typical(works, "cpu") == pytest.approx([0.5, 1.0])
+    assert now[0] < -1000 + cost.LONGEST + 2
 
 
 def test_calibration_measures_every_stage_that_applies() -> None:
