@@ -84,7 +84,7 @@ def test_an_interruption_leaves_the_tasks_that_are_done(
 
     monkeypatch.setattr(Pool, "run", run)
     code = call(
-        monkeypatch,
+        compare,
         "--name",
         "a",
         "--tasks",
