@@ -136,7 +136,7 @@ def test_the_readme_runs_and_trains() -> None:
     assert evaluate(model, test).accuracy > 0.85
     magnitudes = names["augmenter"].magnitudes
     assert magnitudes["hflip"] == 0  # a flipped digit is none
-    assert max(magnitudes.values()) > 0.1
+    assert max(magnitudes.values()) > 0.01  # it fades out
 
 
 def test_the_readme_loop_is_short() -> None:
