@@ -63,7 +63,6 @@ OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
 }
 """Each takes a learning rate, a weight decay, of all weights alike, and `fused`."""
 
-
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """What a child's layers compute in; its weights, its logits and its loss are float32."""
 

@@ -50,7 +50,8 @@ class Options:
     """Names of arms; 'all' stands for those that suit the tasks and that what is given allows, but
     for 'generative', which trains a generator for every seed."""
     policy: tuple[str, ...] = ()
-    """Policy folders or hub ids; with several, the arms are named by folder."""
+    """Policy folders, hub ids, or 'digits', which comes with the package; with several, the arms
+    are named by folder."""
     seeds: int = 10
     """Evaluation seeds, the same for every arm."""
     constant_trainings: int = 0

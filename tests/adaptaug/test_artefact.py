@@ -246,8 +246,9 @@ def test_a_config_that_does_not_fit_together(folder: Path, change: Callable[...,
 
 
 def test_not_a_folder(folder: Path, tmp_path: Path) -> None:
+    sentence = r"must be an existing folder, a hub id or one of \['digits'\], got '/"
     for reference in (folder / "config.json", tmp_path / "nothing"):
-        with pytest.raises(AdaptAugError, match="must be an existing folder, a hub id or one of"):
+        with pytest.raises(AdaptAugError, match=sentence):
             load_policy(reference)
 
 

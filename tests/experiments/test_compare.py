@@ -24,12 +24,12 @@ SMALL = [
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def here(here: Path) -> Path:
+    """With policies in it."""
     ops = dict.fromkeys(("cheap", "dear"), ("rotate", "hflip")) | {"words": ("swap", "masking")}
     for name, own in ops.items():
-        save_policy(tmp_path / name / "policy", Policy(PolicyNetwork(2), own))
-    return tmp_path
+        save_policy(here / name / "policy", Policy(PolicyNetwork(2), own))
+    return here
 
 
 def test_policies_and_rules_over_several_tasks(here: Path, call, capsys) -> None:
