@@ -19,7 +19,7 @@ class SearchConfig:
     episodes: int = 1800
     """Child trainings, at most; rounded to whole updates."""
     screening: float = 0.1
-    """Share of the episodes that first finds out which ops to leave out; needs `op_bias`."""
+    """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
     groups: int = 3
     """Groups of children in an update."""
     group_size: int = 6

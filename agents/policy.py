@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES
-from adaptaug.policy import OFF_BIAS, PolicyNetwork, initialise, mlp
+from adaptaug.policy import OFF_BELOW, OFF_BIAS, PolicyNetwork, initialise, mlp, to_actions
 
 HELD_SHARE = 0.5
 """Share of the exploration noise's variance that one episode keeps from start to end."""
@@ -87,10 +87,15 @@ class OpPolicy(ActorCriticPolicy):
         return actions, self.predict_values(obs), self._log_prob(distribution, latents)
 
     @torch.no_grad()
-    def leave_out(self, ops: torch.Tensor) -> None:
-        """Switches ops off for good, bool (n_ops,): what happens to them no longer counts."""
-        self.network.op_bias[ops] = OFF_BIAS
-        self.searched[ops] = 0.0
+    def start_at(self, magnitudes: np.ndarray) -> None:
+        """Sets where the ops' magnitudes (n_ops,) start from.
+
+        Those at 0 are switched off for good: what happens to them no longer counts.
+        """
+        actions = torch.from_numpy(to_actions(magnitudes))
+        bias = torch.atanh(actions) - self.network.start
+        self.network.op_bias.copy_(bias.where(actions > OFF_BELOW, OFF_BIAS))
+        self.searched.copy_(actions > OFF_BELOW)
 
     def _log_prob(
         self, distribution: SquashedDiagGaussianDistribution, latents: torch.Tensor

@@ -1,8 +1,9 @@
-"""Screening: which ops help at all, from children that train under random subsets of them.
+"""Screening: which ops help, and how strong, from children that train under random subsets.
 
 A reward tells what all ops of a run did together. Where each is switched on at random, a linear
 model of the scores separates their effects, every child informing about every op (the main
-effects of a factorial design). An op that harms is then left out before magnitudes are searched.
+effects of a factorial design). An op that harms is then left out before magnitudes are searched,
+and the others start from the magnitude that promises most.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,10 @@ from adaptaug.policy import to_actions
 from envs.vector import GroupedVecEnv
 
 ON = 0.3
-"""Magnitude at which a search tries the ops."""
+"""Magnitude around which a search tries the ops."""
+
+OCTAVES = 1.0
+"""A search tries them at up to so many times twice or half of `ON`."""
 
 DROP_BELOW = 0.3
 """An op is left out if the probability that it helps is lower than this."""
@@ -29,16 +33,21 @@ PRIOR = 0.3
 
 
 class Screening:
-    """Draws subsets of the ops and estimates what each op adds to the score.
+    """Draws subsets of the ops, each at a dose, and estimates what each op adds to the score.
 
     Subsets follow the belief so far: an op that probably harms is mostly off, so that the others
     are judged in the company in which they will be used. An effect may change with the budget: it
     is a line over the logarithm of the passes, read one standard deviation above the mean, since
-    what does not help in a long run does not help in a short one.
+    what does not help in a long run does not help in a short one. It may change with the dose too,
+    by as much for every doubling.
     """
 
     def __init__(
-        self, n_ops: int, random: np.random.Generator, slopes: tuple[float, float] = (PRIOR, 0.0)
+        self,
+        n_ops: int,
+        random: np.random.Generator,
+        slopes: tuple[float, float] = (PRIOR, 0.0),
+        octaves: float = 0.0,
     ) -> None:
         """Starts without a belief.
 
@@ -48,6 +57,7 @@ class Screening:
             slopes: what is expected of the lines' slopes, as standard deviations: of what an op
                 has for itself, and of what all ops have in common, in units of the score for a
                 standard deviation of the budgets.
+            octaves: doses are drawn log-uniformly from 2^-octaves to 2^octaves.
         """
         self.helps = np.full(n_ops, 0.5)
         """Each op's probability of having a positive effect."""
@@ -55,28 +65,33 @@ class Screening:
         """Each op's expected effect on the score, there."""
         self.lines = np.zeros((n_ops, 2))
         """The expected effect at any budget: a + b x, where x is the feature `log_passes`."""
+        self.doses = np.ones(n_ops)
+        """The dose of each op that promises most, the nearer to 1 the less is known of it."""
+        self.octaves = octaves
         levels, own = (deviation**2 * np.eye(n_ops) for deviation in (PRIOR, slopes[0]))
-        self._prior = block_diag(levels, own + slopes[1] ** 2)
+        self._prior = block_diag(levels, own + slopes[1] ** 2, levels)
         self._random = random
-        self._on: list[np.ndarray] = []
+        self._drawn: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []
         self._budgets: list[float] = []
 
     def ask(self, count: int) -> np.ndarray:
-        """Draws which ops are on: bool (count, n_ops)."""
+        """Draws the doses of the ops, 0 for off: (count, n_ops)."""
         chance = self.helps.clip(TRIED, 1 - TRIED)
-        drawn: np.ndarray = self._random.uniform(size=(count, len(chance))) < chance
-        return drawn
+        on = self._random.uniform(size=(count, len(chance))) < chance
+        doses: np.ndarray = on * 2 ** self._random.uniform(-self.octaves, self.octaves, on.shape)
+        return doses
 
-    def tell(self, on: np.ndarray, scores: np.ndarray, log_passes: float) -> None:
+    def tell(self, doses: np.ndarray, scores: np.ndarray, log_passes: float) -> None:
         """Takes scores (count,) of children that share task and seed.
 
         Args:
-            on: which ops were on, (count, n_ops).
+            doses: those of the ops, 0 for off, (count, n_ops).
             scores: what the children reached, (count,).
             log_passes: their budget, as the observation has it.
         """
-        self._on.append(on - on.mean(0))
+        drawn = np.stack([doses > 0, np.log2(np.where(doses > 0, doses, 1))])
+        self._drawn.append(drawn - drawn.mean(1, keepdims=True))
         self._scores.append(scores - scores.mean())
         self._budgets.append(log_passes)
         self._fit()
@@ -87,7 +102,10 @@ class Screening:
         centre, spread = budgets.mean(), max(budgets.std(), 1e-6)
         budgets = (budgets - centre) / spread
         features = np.concatenate(
-            [np.hstack([on, on * budget]) for on, budget in zip(self._on, budgets, strict=True)]
+            [
+                np.hstack([on, on * budget, doubled])
+                for (on, doubled), budget in zip(self._drawn, budgets, strict=True)
+            ]
         )
         scores = np.concatenate(self._scores)
         weights, covariance = np.zeros(features.shape[1]), np.eye(features.shape[1])
@@ -99,18 +117,22 @@ class Screening:
             fitted = len(budgets) + np.trace(covariance @ products) / noise  # degrees of freedom
             squares = ((scores - features @ weights) ** 2).sum()
             noise = squares / max(1.0, len(scores) - fitted) + 1e-6
-        reading = np.hstack([np.eye(len(self.helps))] * 2)
+        level, slope, doubling = np.split(weights, 3)
+        sure = doubling / np.sqrt(np.diag(covariance))[-len(doubling) :]
+        doubled = self.octaves * sure.clip(-1, 1)
+        self.doses = 2**doubled
+        each = np.eye(len(self.helps))
+        reading = np.hstack([each, each, doubled * each])
         self.effects = reading @ weights
-        level, slope = np.split(weights, 2)
         self.lines = np.column_stack([level - slope * centre / spread, slope / spread])
         deviations = np.sqrt(np.diag(reading @ covariance @ reading.T))
         self.helps = norm.cdf(self.effects / deviations)
 
     @property
-    def kept(self) -> np.ndarray:
-        """Which ops are worth searching, bool (n_ops,)."""
-        worth: np.ndarray = self.helps >= DROP_BELOW
-        return worth
+    def magnitudes(self) -> np.ndarray:
+        """Where a search of magnitudes may start from, 0 for what is not worth it: (n_ops,)."""
+        chosen: np.ndarray = ON * self.doses * (self.helps >= DROP_BELOW)
+        return chosen
 
 
 def screen(
@@ -135,12 +157,12 @@ def screen(
         What was learned, and the number of batches that children were trained on.
     """
     assert env.action_space.shape is not None
-    screening = Screening(env.action_space.shape[0], random)
+    screening = Screening(env.action_space.shape[0], random, octaves=OCTAVES)
     passes, steps = GLOBAL_FEATURES.index("log_passes"), 0
     for _ in range(rollouts):
         budgets = observations[:: env.group_size, passes]
-        on = screening.ask(env.num_envs)
-        actions = to_actions(on * ON).astype(np.float32)
+        doses = screening.ask(env.num_envs)
+        actions = to_actions(doses * ON).astype(np.float32)
         scores = np.zeros(env.num_envs)
         for _ in range(decisions):
             env.step_async(actions)
@@ -149,6 +171,6 @@ def screen(
         steps += sum(info["steps"] for info in infos)
         for group, budget in enumerate(budgets):
             rows = slice(group * env.group_size, (group + 1) * env.group_size)
-            screening.tell(on[rows], scores[rows], float(budget))
+            screening.tell(doses[rows], scores[rows], float(budget))
         after_rollout()
     return screening, steps

@@ -116,7 +116,7 @@ def _search(
     interrupted = False
     try:
         if screening and not counts["episodes"]:
-            _leave_out_harmful(config, agent, env, screening, folder, callback)
+            _screen_ops(config, agent, env, screening, folder, callback)
         agent.learn(
             round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
             callback=callback,
@@ -137,7 +137,7 @@ def _search(
     )  # fmt: skip
 
 
-def _leave_out_harmful(
+def _screen_ops(
     config: SearchConfig,
     agent: PPO,
     env: GroupedVecEnv,
@@ -154,12 +154,10 @@ def _leave_out_harmful(
         progress.after_rollout,
     )  # fmt: skip
     progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
-    policy.leave_out(torch.from_numpy(~screening.kept))
-    rows = zip(config.ops, screening.effects, screening.helps, screening.kept, strict=True)
-    write_json(
-        folder / SCREENING,
-        {op: {"effect": effect, "helps": helps, "kept": kept} for op, effect, helps, kept in rows},
-    )
+    policy.start_at(screening.magnitudes)
+    rows = zip(config.ops, screening.effects, screening.helps, screening.magnitudes, strict=True)
+    names = ("effect", "helps", "magnitude")
+    write_json(folder / SCREENING, {op: dict(zip(names, row, strict=True)) for op, *row in rows})
 
 
 def _costs(

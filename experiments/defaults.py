@@ -24,10 +24,11 @@ class Defaults:
 
 
 DEFAULTS: dict[Modality, Defaults] = {
+    # Mixup and CutMix stand in for each other, and of the two digits want the first.
     "image": Defaults(
         "cnn", 16,
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
-         "erasing", "mixup", "cutmix"),
+         "erasing", "mixup"),
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
     ),
     # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and

@@ -1,6 +1,6 @@
 import numpy as np
 
-from agents.screening import Screening
+from agents.screening import DROP_BELOW, ON, Screening
 
 EFFECTS = np.array([0.3, 0.1, 0.05, -0.2, -0.4])
 
@@ -19,7 +19,7 @@ def screened(rounds: int, seed: int = 0, slope: float = 0.0) -> Screening:
 def test_effects_are_found_despite_luck_and_noise() -> None:
     screening = screened(30)
     assert np.abs(screening.effects - EFFECTS).max() < 0.1
-    assert screening.kept.tolist() == [True, True, True, False, False]
+    assert (screening.magnitudes > 0).tolist() == [True, True, True, False, False]
 
 
 def test_the_effect_is_read_in_long_runs() -> None:
@@ -40,18 +40,34 @@ def test_what_slopes_have_in_common_is_found_sooner_if_it_is_expected() -> None:
         return float(np.abs(screening.lines - np.column_stack([levels, np.full(11, 0.15)])).mean())
 
     errors = [[error(slopes, seed) for seed in range(20)] for slopes in ((0.3, 0.0), (0.1, 0.3))]
-    assert np.mean(errors[1]) < 0.8 * np.mean(errors[0])
+    assert np.mean(errors[1]) < 0.85 * np.mean(errors[0])
 
 
-def test_nothing_is_left_out_on_noise_alone() -> None:
+def test_on_noise_alone_no_more_is_left_out_than_the_threshold_allows() -> None:
     left_out = 0
-    for seed in range(20):
+    for seed in range(100):
         random = np.random.default_rng(seed)
         screening = Screening(4, random)
         for _ in range(20):
             screening.tell(screening.ask(6), random.normal(size=6), random.normal())
-        left_out += int((~screening.kept).sum())
-    assert left_out < 0.2 * 20 * 4  # by the threshold, a tenth
+        left_out += int((screening.magnitudes == 0).sum())
+    assert left_out < DROP_BELOW * 100 * 4
+
+
+def test_an_op_starts_from_the_dose_that_helps() -> None:
+    """The first op wants to be strong, the second weak, the third does not care."""
+    random = np.random.default_rng(0)
+    screening, doubling = Screening(3, random, octaves=1.0), np.array([0.2, -0.2, 0.0])
+    assert screening.magnitudes.tolist() == [ON] * 3
+    for _ in range(30):
+        doses = screening.ask(6)
+        assert ((doses == 0) | ((doses >= 0.5) & (doses <= 2))).all()
+        doubled = np.log2(np.where(doses > 0, doses, 1))
+        scores = (doses > 0).sum(1) * 0.2 + doubled @ doubling + random.normal(0, 0.1, 6)
+        screening.tell(doses, scores, random.normal())
+    assert screening.magnitudes[:2].tolist() == [2 * ON, ON / 2]
+    assert ON / 2 <= screening.magnitudes[2] <= 2 * ON
+    assert np.abs(screening.effects - [0.4, 0.4, 0.2]).max() < 0.1
 
 
 def test_what_harms_is_tried_less_often() -> None:

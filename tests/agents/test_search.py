@@ -242,10 +242,10 @@ SCREENED = replace(CONFIG, episodes=24, screening=0.34)
 
 @pytest.fixture(scope="module")
 def screened(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, Path]:
-    """An undisturbed search that screens its ops, and finds that the first one harms."""
+    """An undisturbed search that screens its ops: the first harms, the second starts strong."""
     folder = tmp_path_factory.mktemp("screened")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Screening, "kept", np.array([False, True]))
+        patch.setattr(Screening, "magnitudes", np.array([0.0, 0.5]))
         patch.setattr("agents.search.calibrate", lambda *arguments: CostTable({}, 1.25))
         return search(SCREENED, folder), folder
 
@@ -257,9 +257,10 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
     assert (result.episodes, len(result.history)) == (24, 4)
     assert result.policy.network.op_bias[0].item() == OFF_BIAS
     magnitudes = result.policy.network.magnitudes(np.zeros(observation_size(2), np.float32))
-    assert magnitudes[0] == 0 < magnitudes[1]
+    assert magnitudes[0] == 0
+    assert magnitudes[1] == pytest.approx(0.5, abs=0.1)
     found = json.loads((folder / "screening.json").read_text())
-    assert {op: row["kept"] for op, row in found.items()} == {"rotate": False, "noise": True}
+    assert {op: row["magnitude"] for op, row in found.items()} == {"rotate": 0.0, "noise": 0.5}
     assert all(np.isfinite(row["effect"]) and 0 < row["helps"] < 1 for row in found.values())
 
 
@@ -272,7 +273,7 @@ def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Screening, "kept", np.array([False, True]))
+    monkeypatch.setattr(Screening, "magnitudes", np.array([0.0, 0.5]))
     with monkeypatch.context() as patch:
         interrupt(patch, GroupedVecEnv, "step_wait", call)
         stopped = search(SCREENED, tmp_path)
