@@ -32,6 +32,7 @@ from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
 from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
+from agents.config import SearchConfig
 from agents.rivals import FEWEST_TRAININGS, Trial, adapt, best_constant
 from experiments.arms import PLAIN, as_searched, constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
@@ -82,8 +83,8 @@ class Options:
     """More policies to judge: arm name and folder."""
     defaults: bool = True
     """Whether the arms that need no search run too; without, only none, crop and flip, EDA."""
-    cost_weight: float = 0.05
-    """Lambda in the adaptation."""
+    cost_weight: float | None = None
+    """Lambda in adaptation and random search; by default that of the policy's search."""
     seed: int = 0
     """Seeds the adaptation."""
     training: ChildOptions = field(default_factory=ChildOptions)
@@ -117,7 +118,7 @@ def run(options: Options) -> int:
     if not options.defaults:
         arms = [arm for arm in arms if arm.name in PLAIN]
     arms += [policy_arm(name, other) for name, other in more.items()]
-    trial = _trial(tasks, costs, options)
+    trial = _trial(policy, tasks, costs, options)
     search: dict[str, Any] = {}
     with worker_pool([tasks[0].dataset], options.training.processes) as pool:
         if options.constant_trainings:
@@ -163,14 +164,17 @@ def check(
             raise AdaptAugError(f"policies must decide in one rhythm, {name!r} has another")
 
 
-def _trial(tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
+def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
     """What rival searches train their children on: the range that the budgets span."""
     sizes = [task.n_train for task in tasks]
     lengths = options.adapt_steps or (min(t.steps for t in tasks), max(t.steps for t in tasks))
     interval = tasks[0].decision_interval
     task = tasks[0].but(decision_interval=interval and min(interval, *lengths))
     ranges = [TaskRange(task, lengths, (min(sizes), max(sizes)))]
-    return Trial(ranges, [costs], options.cost_weight, options.seed, options.training.device)
+    weight = options.cost_weight
+    if weight is None:
+        weight = policy.provenance.get("cost_weight", SearchConfig.cost_weight)
+    return Trial(ranges, [costs], weight, options.seed, options.training.device)
 
 
 def _adapted(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,8 +211,21 @@ def test_transfer_needs_a_policy(
 
 def test_a_rival_search_takes_runs_shorter_than_the_decision_interval() -> None:
     tasks = [Task(steps=400, decision_interval=50), Task(steps=20, decision_interval=20)]
-    trial = transfer_policy._trial(tasks, CostTable(), transfer_policy.Options("policy"))
+    policy = Policy(PolicyNetwork(1), ("rotate",))
+    trial = transfer_policy._trial(policy, tasks, CostTable(), transfer_policy.Options("policy"))
     assert trial.tasks[0].task.decision_interval == 20
+
+
+def test_a_rival_search_prices_compute_as_the_policys_search_did() -> None:
+    policy = Policy(PolicyNetwork(1), ("rotate",), provenance={"cost_weight": 2})
+
+    def price(policy: Policy, **given: float) -> float:
+        options = transfer_policy.Options("policy", **given)
+        return transfer_policy._trial(policy, [Task()], CostTable(), options).cost_weight
+
+    assert price(policy) == 2
+    assert price(policy, cost_weight=0.5) == 0.5
+    assert price(replace(policy, provenance={})) == 0.05
 
 
 def test_transfer_needs_an_op_that_suits_the_data(here: Path, call, capsys) -> None:
