@@ -257,7 +257,7 @@ class ChildRun:
         """Stops the run, best weights restored, after `patience` calls without a better loss."""
         if self.task.patience is None:
             return
-        if self._best is None or not validation.loss >= self._best[0]:
+        if self._best is None or validation.loss < self._best[0] or math.isnan(self._best[0]):
             self._best = validation.loss, copy.deepcopy(self.model.state_dict())
             self._waited = 0
         else:

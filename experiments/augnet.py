@@ -43,7 +43,7 @@ STUDY = Study(
                 Setup("conll2003", 8, TAGGER | {"n_train": 500, "n_test": 1000}),
             ),
             seeds=3,
-            reduced="500 to 1,000 examples, 8 to 15 epochs, a BiLSTM and a tagger of width 64; one "
+            unlike="500 to 1,000 examples, 8 to 15 epochs, a BiLSTM and a tagger of width 64; one "
             "cycle of the learning rate, no early stopping; AugNet decides 40 times a run",
         ),
         # The study's AugNet learns after every batch, which takes a validation each.
@@ -56,6 +56,7 @@ STUDY = Study(
                 Setup("conll2003", 50, FULL | {"child": "tagger", "width": 64}, EVERY),
             ),
             seeds=5,
+            unlike="AugNet decides ten times an epoch in place of after every batch",
         ),
     },
 )  # fmt: skip

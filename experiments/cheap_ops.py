@@ -41,13 +41,13 @@ STUDY = Study(
             ),
             seeds=3,
             constant_trainings=36,
-            reduced="study 4's CNN in place of ResNet-18, a BiLSTM in place of BERT, 1,000 to "
+            unlike="study 4's CNN in place of ResNet-18, a BiLSTM in place of BERT, 1,000 to "
             "2,000 examples, 6 to 12 epochs; one cycle of the learning rate and no early stopping",
         ),
         "full": Scale(
             (
                 Setup("cifar10", 50, RESNET, every=1),
-                Setup("sst2", 3, BERT | {"max_tokens": 128, "patience": 4}, every=0.25),
+                Setup("sst2?words=30000", 3, BERT | {"max_tokens": 128, "patience": 4}, every=0.25),
             ),
             seeds=5,
             constant_trainings=24,

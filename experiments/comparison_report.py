@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptaug.files import write_bytes, write_json, write_text
+from adaptaug.robustness import EPSILON, MOST_EXAMPLES, STEP, STEPS
 from adaptaug.statistics import verdict
 from adaptaug.task import Task
 from experiments.figures import (
@@ -39,10 +40,20 @@ LOSSES = {"loss": "test loss", "validation_loss": "validation loss"}
 HOW_TO_READ = (
     "Scores are means over seeds, on the final test split; *minus none* is the difference to "
     "training without augmentation in points, paired by seed, with its 95% bootstrap interval, and "
-    "*p* is Wilcoxon's, corrected over the arms after Holm. *Cost* is training time as a multiple "
-    "of that without augmentation, all that the arm does included; *controller* is the share of "
-    "the training time that observing and deciding take."
+    "*p* is Wilcoxon's, corrected over the arms after Holm. *Better*, *worse* and the marks go by "
+    "the intervals, which are not corrected: of many arms one may stand out by luck, so look at p "
+    "too. *Seconds* are of processor time for a training, *cost* is that as a multiple of training "
+    "without augmentation, all that the arm does included; *controller* is the share of the "
+    "training time that observing and deciding take."
 )
+
+ROBUSTNESS = (
+    "Test accuracy, in tagging F1, in per cent on clean, attacked and corrupted inputs, of at most "
+    f"{MOST_EXAMPLES} test examples; marks against training without augmentation as above. FGSM "
+    f"and PGD may move every value of an image by {EPSILON * 255:.0f}/255, PGD in {STEPS} steps of "
+    f"{STEP * 255:.0f}/255; a corruption is averaged over its five severities."
+)
+"""What the robustness table shows."""
 
 CAPTIONS = {
     "accuracy": "Left, the scores, training without augmentation as the blue line; right, the "
@@ -85,7 +96,7 @@ def score_rows(entry: Data) -> list[Row]:
     losses = {key: heading for key, heading in LOSSES.items() if _any(arms, key)}
     rows: list[Row] = [
         ("arm", f"{name} %", "95% interval", *scores.values(), *losses.values(),
-         "minus none", "p", "cost", "controller"),
+         "minus none", "p", "seconds", "cost", "controller"),
     ]  # fmt: skip
     for arm in by_accuracy(arms):
         values = arms[arm]
@@ -97,6 +108,7 @@ def score_rows(entry: Data) -> list[Row]:
             *(percent(values[key]["mean"]) if values.get(key) else "" for key in scores),
             *(f"{values[key]['mean']:.3f}" if values.get(key) else "" for key in losses),
             *_against_none(arm, values),
+            f"{values['seconds']['mean']:.1f}" if values.get("seconds") else "",
             f"{values['relative_cost']:.2f}" if "relative_cost" in values else "",
             f"{values['controller_share']:.1%}" if "controller_share" in values else "",
         )
@@ -118,7 +130,8 @@ def learned_rows(entry: Data) -> list[Row]:
 def robustness_rows(entry: Data) -> list[Row]:
     """Headings, then a row for each arm: its score on attacked and corrupted inputs, per cent.
 
-    A corruption's severities are averaged, as in "noise" for "noise/1" to "noise/5".
+    A corruption's severities are averaged, as in "noise" for "noise/1" to "noise/5"; scores that
+    are no part of another one are marked against none.
     """
     entry = judged(entry)
     found = {arm: _by_kind(scores["robustness"]) for arm, scores in entry["arms"].items()
@@ -129,7 +142,12 @@ def robustness_rows(entry: Data) -> list[Row]:
     rows: list[Row] = [("arm", *(kind.replace("_", " ") for kind in kinds))]
     for arm in by_accuracy(entry["arms"]):
         if arm in found:
-            cells = (percent(found[arm][kind]) if kind in found[arm] else "" for kind in kinds)
+            differences = entry["arms"][arm].get("robustness_minus_none", {})
+            cells = (
+                percent(found[arm][kind]) + _mark(arm, differences.get(kind))
+                if kind in found[arm] else ""
+                for kind in kinds
+            )  # fmt: skip
             rows.append((arm, *cells))
     return rows
 
@@ -196,10 +214,7 @@ def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[s
         sections.append(f"### Against the learned policy\n\n{table}")
     robust = robustness_rows(entry)
     if robust:
-        sections.append(
-            f"### Robustness\n\n{markdown(robust)}\n\nTest accuracy, in tagging F1, in per cent on "
-            "clean, attacked and corrupted inputs; a corruption is averaged over its severities."
-        )
+        sections.append(f"### Robustness\n\n{markdown(robust)}\n\n{ROBUSTNESS}")
     sections += [_figure(folder, *figure) for figure in _figures(entry, records)]
     for part in [entry["more"]] if "more" in entry else []:
         sections.append(f"### {part['title']}\n\n{part['text']}")
@@ -276,9 +291,11 @@ def _overview_cell(entry: Data, arm: str) -> str:
     if arm not in entry["arms"]:
         return ""
     scores = entry["arms"][arm]
-    difference = scores.get("minus_none") if arm != "none" else None
-    mark = AGAINST_NONE[verdict(difference)] if difference else ""
-    return percent(scores["accuracy"]["mean"]) + mark
+    return percent(scores["accuracy"]["mean"]) + _mark(arm, scores.get("minus_none"))
+
+
+def _mark(arm: str, difference: Data | None) -> str:
+    return AGAINST_NONE[verdict(difference)] if difference and arm != "none" else ""
 
 
 def _by_kind(robustness: Data) -> dict[str, float]:

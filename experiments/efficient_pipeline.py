@@ -34,7 +34,7 @@ STUDY = Study(
                       CNN | {"n_train": 300, "n_validation": 100}),
             ),
             seeds=3,
-            reduced="study 4's CNN in place of the three, 300 to 1,000 images, "
+            unlike="study 4's CNN in place of the three, 300 to 1,000 images, "
             "15 epochs; the learning rate follows one cycle",
         ),
         "full": Scale(
@@ -47,6 +47,8 @@ STUDY = Study(
                 for child in CHILDREN
             ),
             seeds=5,
+            unlike="Imagenette, ten classes of ImageNet, in place of ImageNet-1k; VGG-16 with "
+            "batch normalisation",
         ),
     },
 )  # fmt: skip

@@ -9,24 +9,35 @@ A look in seconds, and the start of every full training:
     python -m experiments.generative --name start --scale full --first-batches 100
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adaptaug.generative import DCGAN, GPT2
 from adaptaug.ops import Op, generated, generated_text
+from adaptaug.pretrained import model_folder
 from experiments import studies
 from experiments.cli import main
 from experiments.sample_quality import judge_samples
-from experiments.studies import BERT, SMOKE, Scale, Setup, Study, run_study
+from experiments.studies import BERT, SMOKE, Scale, Setup, Study, chosen, run_study
 
 RESNET = {"child": "resnet18", "batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant"}
 CNN = {"child": "cnn", "width": 32, "batch_size": 64, "peak_learning_rate": 3e-3}
 BILSTM = {"child": "bilstm", "width": 64, "peak_learning_rate": 3e-3, "max_tokens": 64}
 
 
-def _generators(images: DCGAN, text: GPT2 | None = None) -> dict[str, Op]:
+WRITTEN = ("bilstm", "bert")
+"""Children that read what a GPT-2 writes."""
+
+WRITERS = {
+    "smoke": GPT2(width=16, layers=1, steps=150, learning_rate=1e-2, samples=128),
+    "cpu": GPT2(steps=500),
+    "full": GPT2.full(),
+}
+"""By scale."""
+
+
+def _generators(images: DCGAN, text: GPT2) -> dict[str, Op]:
     """The two ops with these settings."""
-    ops = (generated(images), generated_text(text or GPT2()))
-    return {op.name: op for op in ops}
+    return {op.name: op for op in (generated(images), generated_text(text))}
 
 
 STUDY = Study(
@@ -38,7 +49,11 @@ STUDY = Study(
     },
     more=judge_samples,
     scales={
-        "smoke": Scale((SMOKE["image"],), seeds=1, variants=_generators(DCGAN(width=8, steps=20))),
+        "smoke": Scale(
+            (SMOKE["image"], SMOKE["text"]),
+            seeds=1,
+            variants=_generators(DCGAN(steps=400), WRITERS["smoke"]),
+        ),
         "cpu": Scale(
             (
                 Setup("cifar10", 15, CNN | {"n_train": 1000}),
@@ -46,19 +61,19 @@ STUDY = Study(
                 Setup("imdb", 8, BILSTM | {"n_train": 300, "n_test": 1000, "max_tokens": 32}),
             ),
             seeds=3,
-            reduced="study 4's CNN in place of ResNet-18, a BiLSTM in place of BERT, 300 to 2,000 "
+            unlike="study 4's CNN in place of ResNet-18, a BiLSTM in place of BERT, 300 to 2,000 "
             "examples, 4 to 15 epochs, reviews cut to 32 words; a DCGAN of a quarter of the width "
             "and 1,000 updates, a GPT-2 of two blocks of random weights and 500 updates",
-            variants=_generators(DCGAN(), GPT2(steps=500)),
+            variants=_generators(DCGAN(), WRITERS["cpu"]),
         ),
         "full": Scale(
             (
                 Setup("cifar10", 50, RESNET),
                 Setup("mnist", 50, RESNET),
-                Setup("imdb", 3, BERT | {"max_tokens": 256}),
+                Setup("imdb?words=60000", 3, BERT | {"max_tokens": 256}),
             ),
             seeds=5,
-            variants=_generators(DCGAN.full(), GPT2.full()),
+            variants=_generators(DCGAN.full(), WRITERS["full"]),
         ),
     },
 )  # fmt: skip
@@ -70,11 +85,25 @@ class Options(studies.Options):
 
     name: str = "generative"
     """Name of the run folder in runs/."""
+    generator: str | None = None
+    """Hub id or folder of another GPT-2 than the study's."""
 
 
 def run(options: Options) -> int:
     """Does the whole job; returns the exit code."""
-    return run_study(STUDY, options)
+    return run_study(_with_writer(options) if options.scale in WRITERS else STUDY, options)
+
+
+def _with_writer(options: Options) -> Study:
+    """The study with the GPT-2 that is asked for; a missing one is found before the training."""
+    scale, writer = STUDY.scales[options.scale], WRITERS[options.scale]
+    if options.generator is not None:
+        writer = replace(writer, pretrained=options.generator)
+    writes = any(setup.settings["child"] in WRITTEN for setup in chosen(scale.setups, options.only))
+    if writes and writer.pretrained is not None and options.first_batches is None:
+        model_folder(writer.pretrained)
+    scale = replace(scale, variants={**scale.variants, "generated_text": generated_text(writer)})
+    return replace(STUDY, scales={**STUDY.scales, options.scale: scale})
 
 
 if __name__ == "__main__":

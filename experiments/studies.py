@@ -88,8 +88,8 @@ class Scale:
     """Child trainings in the search of the best constant; 0 leaves that arm out."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops with settings of their own in place of the registered ones of these names."""
-    reduced: str = ""
-    """What is less than in the study, for the report."""
+    unlike: str = ""
+    """What is not as in the study, for the report."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ def run_study(study: Study, options: Options) -> int:
     trainings = scale.constant_trainings if trainings is None else trainings
     policies = read_policies(options.policy)
     notes = [f"scale: {options.scale}"]
-    if scale.reduced:
-        notes.append(f"less than in the study: {scale.reduced}")
+    if scale.unlike:
+        notes.append(f"unlike the study: {scale.unlike}")
     comparison = Comparison(
         study.title,
         tasks=[

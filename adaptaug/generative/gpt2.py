@@ -236,7 +236,7 @@ class _Text(_Language):
         room = self.model.config.n_positions - max(map(len, self.prefixes)) - 1
         words = self._vocabulary.words
         self.sentences = [
-            self._tokens(" " + " ".join(words[word] for word in row))[:room]
+            self._tokens(" " + " ".join(words[word] for word in row if word != UNKNOWN))[:room]
             for row in _rows(data.train.inputs)
         ]
         self.longest = max(map(len, self.sentences))
@@ -278,20 +278,35 @@ def _transformers() -> Any:
 def _pretrained(name: str) -> tuple[Any, Any]:
     """A GPT-2 and its tokenizer, from a hub id or a folder."""
     transformers, folder = _transformers(), model_folder(name)
+    if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.json")):
+        raise AdaptAugError(
+            "a GPT-2 must come with its tokenizer's tokenizer.json or vocab.json, "
+            f"got neither in {name!r}"
+        )
     try:
         with quietly():
-            model = transformers.GPT2LMHeadModel.from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model, report = transformers.GPT2LMHeadModel.from_pretrained(
+                folder,
+                use_safetensors=True,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
             )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
         raise AdaptAugError(
-            "pretrained must be the hub id or the folder of a GPT-2 with its tokenizer, "
-            f"got {name!r}: {reason}"
+            "a pretrained model must be a GPT-2 with its tokenizer, as save_pretrained writes "
+            f"them, got {name!r} ({type(error).__name__}: {reason})"
         ) from error
-    if model.config.model_type != "gpt2" or tokenizer.eos_token_id is None:
+    if report["missing_keys"]:
+        missing = min(report["missing_keys"])
+        raise AdaptAugError(f"a GPT-2 must hold all its weights, got {name!r} without {missing!r}")
+    if tokenizer.eos_token_id is None:
+        raise AdaptAugError(f"a GPT-2's tokenizer must have an end of text, got none in {name!r}")
+    if len(tokenizer) > model.config.vocab_size:
         raise AdaptAugError(
-            f"pretrained must be a GPT-2 whose tokenizer has an end of text, got {name!r}"
+            f"a tokenizer's tokens must be among the model's {model.config.vocab_size}, "
+            f"got {len(tokenizer)} in {name!r}"
         )
     return model, tokenizer

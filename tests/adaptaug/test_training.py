@@ -178,6 +178,21 @@ def test_the_end_of_the_run_restores_the_best_weights_too() -> None:
     assert torch.equal(weights(run), best)
 
 
+@pytest.mark.parametrize(
+    ("losses", "best"), [((1.0, math.nan, 5.0), 0), ((math.nan, 5.0, math.nan), 1)]
+)
+def test_a_loss_that_is_no_number_is_never_the_best(losses: tuple[float, ...], best: int) -> None:
+    run = child_run(TASK.but(patience=2))
+    seen = []
+    for loss in losses:
+        run.train_batches(1, OFF)
+        seen.append(weights(run))
+        run.check_early_stopping(Metrics(loss, 0.1))
+    run.check_early_stopping(Metrics(math.nan, 0.1))
+    assert run.stopped
+    assert torch.equal(weights(run), seen[best])
+
+
 def test_without_patience_nothing_stops() -> None:
     run = child_run()
     for loss in (1.0, 2.0, 3.0):

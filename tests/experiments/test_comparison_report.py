@@ -48,14 +48,14 @@ def test_scores_by_hand() -> None:
     heading, best, plain = score_rows(entry_of({"none": 0.5, "learned": 0.6}))
     assert heading == (
         "arm", "accuracy %", "95% interval", "F1 %", "precision %", "recall %", "test loss",
-        "minus none", "p", "cost", "controller",
+        "minus none", "p", "seconds", "cost", "controller",
     )  # fmt: skip
     assert best[:2] == ("learned", "60.1")
     assert best[3:7] == ("50.0", "25.0", "75.0", "1.500")
     assert best[7] == "+10.0 [+10.0, +10.0]"
     assert float(best[8]) <= 1
-    assert best[9] == "2.00"
-    assert plain[7:10] == ("", "", "1.00")
+    assert best[9:11] == ("2.0", "2.00")
+    assert plain[7:11] == ("", "", "1.0", "1.00")
 
 
 def test_severities_are_averaged() -> None:

@@ -66,9 +66,16 @@ def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> N
     if study is generative:
         assert "What the generator makes" in report
         assert "the generator was shown 64 examples" in report
-        more = summary["more"]
-        assert more["problem"] == "" or f"not used, since {more['problem']}" in report
-        assert set(more["quality"]) >= {"recognised", "nearest_ratio", "diversity"}
+        for entry in summary["tasks"]:
+            assert entry["more"]["problem"] == ""
+            assert set(entry["more"]["quality"]) >= {"recognised", "nearest_ratio", "diversity"}
+
+
+def test_a_missing_generator_is_found_before_anything_is_trained(here: Path, call, capsys) -> None:
+    arguments = ["--scale", "smoke", "--name", "a", "--generator", "./nothing"]
+    assert call(generative, *arguments) == 2
+    assert "must be a hub id or an existing folder, got './nothing'" in capsys.readouterr().err
+    assert not (here / "runs").exists()
 
 
 def test_the_first_batches_say_whether_the_loss_falls(here: Path, call, capsys) -> None:

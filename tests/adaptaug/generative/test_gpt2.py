@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from adaptaug.data import Examples
 from adaptaug.data.vocabulary import MASK, PAD, UNKNOWN, Vocabulary, build_vocabulary
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative import GPT2, FitData
+from adaptaug.generative import GPT2, FitData, gpt2
 
 transformers = pytest.importorskip("transformers")
 
@@ -117,6 +118,51 @@ def test_a_pretrained_one_writes_text_that_is_read_with_our_words(pretrained: Pa
 def test_what_does_not_fit_is_a_users_mistake(change: dict[str, object], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         replace(SMALL, **change)(opinions()[0])
+
+
+def test_a_pretrained_one_never_sees_that_a_word_was_unknown(pretrained: Path) -> None:
+    data, _ = opinions()
+    data.train.inputs[0, 1] = UNKNOWN
+    language = gpt2._Text(GPT2(pretrained=str(pretrained)), data)
+    written = [language._tokenizer.decode(row) for row in language.sentences]
+    assert written[0] == " a film ."
+    assert language.read(language.sentences)[1][1:].tolist() == data.train.inputs[1:].tolist()
+
+
+def spoil(folder: Path, change: str) -> None:
+    """Makes something wrong with a model's folder."""
+    weights = folder / "model.safetensors"
+    if change == "tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif change == "weights":
+        weights.write_bytes(b"nothing")
+    elif change == "half":
+        tensors = load_file(weights)
+        save_file({"transformer.wte.weight": tensors["transformer.wte.weight"]}, weights,
+                  {"format": "pt"})  # fmt: skip
+    else:
+        config = transformers.GPT2Config(
+            vocab_size=9, n_positions=40, n_embd=32, n_layer=1, n_head=2,
+            bos_token_id=0, eos_token_id=0,
+        )  # fmt: skip
+        transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("tokenizer", "must come with its tokenizer's tokenizer.json or vocab.json, got neither"),
+        ("weights", r"must be a GPT-2 with its tokenizer, .* \(SafetensorError"),
+        ("half", "must hold all its weights, got .* without 'transformer.h.0"),
+        ("other", "tokens must be among the model's 9, got"),
+    ],
+)
+def test_a_folder_that_is_no_gpt2_is_a_users_mistake(
+    change: str, sentence: str, pretrained: Path
+) -> None:
+    spoil(pretrained, change)
+    with pytest.raises(AdaptAugError, match=sentence):
+        replace(SMALL, pretrained=str(pretrained))(opinions()[0])
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
