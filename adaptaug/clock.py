@@ -10,11 +10,6 @@ def clock(device: torch.device | str) -> float:
     device = torch.device(device)
     if device.type == "cpu":
         return time.process_time()
-    finish(device)
-    return time.perf_counter()
-
-
-def finish(device: torch.device | str) -> None:
-    """Waits for what is under way on a GPU."""
-    if torch.device(device).type == "cuda":
+    if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return time.perf_counter()

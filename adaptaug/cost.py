@@ -1,13 +1,12 @@
 """What augmentation costs: measured once, then read from a table, so that a seed replays."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import median
 from typing import Any, Self
 
-from adaptaug.clock import finish
+from adaptaug.clock import clock
 from adaptaug.observation import Situation
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
@@ -92,7 +91,7 @@ def _typical(works: Sequence[Callable[[], object]], device: str) -> list[float]:
     """Seconds of each piece of work, medians.
 
     All are timed in turn, again and again, so that a machine that is fast or slow for a while is so
-    for every one of them.
+    for every one of them; on a CPU in processor time, which other programs do not add to.
     """
     rounds: list[list[float]] = []
     while len(rounds) < ROUNDS and sum(map(sum, rounds)) < LONGEST:
@@ -101,7 +100,6 @@ def _typical(works: Sequence[Callable[[], object]], device: str) -> list[float]:
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:
-    started = time.perf_counter()
+    started = clock(device)
     work()
-    finish(device)
-    return time.perf_counter() - started
+    return clock(device) - started
