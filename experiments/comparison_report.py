@@ -49,11 +49,16 @@ HOW_TO_READ = (
 
 ROBUSTNESS = (
     "Test accuracy, in tagging F1, in per cent on clean, attacked and corrupted inputs, of at most "
-    f"{MOST_EXAMPLES} test examples; marks against training without augmentation as above. FGSM "
-    f"and PGD may move every value of an image by {EPSILON * 255:.0f}/255, PGD in {STEPS} steps of "
-    f"{STEP * 255:.0f}/255; a corruption is averaged over its five severities."
+    f"{MOST_EXAMPLES} test examples; marks against training without augmentation as above, "
+    "and a kind of corruption or noise is averaged over its levels."
 )
 """What the robustness table shows."""
+
+ATTACKS = (
+    f" FGSM and PGD may move every value of an image by {EPSILON * 255:.0f}/255, PGD in {STEPS} "
+    f"steps of {STEP * 255:.0f}/255."
+)
+"""What it shows of images."""
 
 CAPTIONS = {
     "accuracy": "Left, the scores, training without augmentation as the blue line; right, the "
@@ -215,6 +220,7 @@ def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[s
     robust = robustness_rows(entry)
     if robust:
         sections.append(f"### Robustness\n\n{markdown(robust)}\n\n{ROBUSTNESS}")
+        sections[-1] += ATTACKS if "fgsm" in robust[0] else ""
     sections += [_figure(folder, *figure) for figure in _figures(entry, records)]
     for part in [entry["more"]] if "more" in entry else []:
         sections.append(f"### {part['title']}\n\n{part['text']}")

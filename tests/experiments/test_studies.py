@@ -53,6 +53,8 @@ def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> N
     assert report.startswith(f"# AdaptAug: {study.STUDY.title}\n")
     assert "- scale: smoke" in report
     assert "### Robustness" in report
+    pictures = [entry for entry in summary["tasks"] if entry["task"]["modality"] == "image"]
+    assert report.count("FGSM and PGD may move") == len(pictures)
     assert "| none |" in report
     figures = re.findall(r"\]\((.+?\.png)\)", report)
     assert len(figures) >= 2
