@@ -38,7 +38,7 @@ def model_folder(name: str) -> Path:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """Keeps `transformers` from reporting and from drawing bars within the block."""
     from transformers.utils import logging
 
@@ -51,6 +51,39 @@ def quietly() -> Iterator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def loading(kind: str, name: str) -> Iterator[None]:
+    """Loads quietly within the block; whatever goes wrong is one sentence.
+
+    Raises:
+        AdaptAugError: the name is not one of such a model with its tokenizer.
+    """
+    try:
+        with _quietly():
+            yield
+    except AdaptAugError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AdaptAugError(
+            f"a pretrained model must be a {kind} with its tokenizer, as save_pretrained writes "
+            f"them, got '{name}' ({type(error).__name__}: {reason})"
+        ) from error
+
+
+def check_tokenizer(kind: str, folder: Path, vocabulary: str) -> None:
+    """A tokenizer must lie beside the model: without one, `transformers` makes an empty one.
+
+    Raises:
+        AdaptAugError: the folder has neither tokenizer.json nor the vocabulary's file.
+    """
+    if not any((folder / file).is_file() for file in ("tokenizer.json", vocabulary)):
+        raise AdaptAugError(
+            f"a {kind} must come with its tokenizer's tokenizer.json or {vocabulary}, "
+            f"got neither in '{folder}'"
+        )
 
 
 def _has_weights(folder: Path) -> bool:

@@ -219,8 +219,8 @@ def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[s
         sections.append(f"### Against the learned policy\n\n{table}")
     robust = robustness_rows(entry)
     if robust:
-        sections.append(f"### Robustness\n\n{markdown(robust)}\n\n{ROBUSTNESS}")
-        sections[-1] += ATTACKS if "fgsm" in robust[0] else ""
+        note = ROBUSTNESS + (ATTACKS if "fgsm" in robust[0] else "")
+        sections.append(f"### Robustness\n\n{markdown(robust)}\n\n{note}")
     sections += [_figure(folder, *figure) for figure in _figures(entry, records)]
     for part in [entry["more"]] if "more" in entry else []:
         sections.append(f"### {part['title']}\n\n{part['text']}")

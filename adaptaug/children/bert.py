@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from adaptaug.data.vocabulary import MASK, PAD, SPECIALS, UNKNOWN, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
-from adaptaug.pretrained import model_folder, quietly
+from adaptaug.pretrained import check_tokenizer, loading, model_folder
 
 MAX_LENGTH = 512
 """Pieces of a sentence that a BERT of random weights can read, [CLS] and [SEP] included, as BERT's
@@ -146,26 +146,17 @@ def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert
             with its tokenizer.
     """
     library, folder = _transformers(), model_folder(name)
-    with quietly():
-        try:
-            pieces = _pieces(folder, vocabulary)
-            model, report = library.BertForSequenceClassification.from_pretrained(
-                folder,
-                num_labels=num_classes,
-                ignore_mismatched_sizes=True,  # another number of classes
-                use_safetensors=True,
-                dtype=torch.float32,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except AdaptAugError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise AdaptAugError(
-                "a pretrained model must be a BERT model with its tokenizer, as save_pretrained "
-                f"writes them, got '{name}' ({type(error).__name__}: {reason})"
-            ) from error
+    with loading("BERT model", name):
+        pieces = _pieces(folder, vocabulary)
+        model, report = library.BertForSequenceClassification.from_pretrained(
+            folder,
+            num_labels=num_classes,
+            ignore_mismatched_sizes=True,  # another number of classes
+            use_safetensors=True,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     drawn = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     drawn = sorted(key for key in drawn if not key.startswith(_NEW))
     config = model.config
@@ -184,11 +175,7 @@ def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert
 @cache
 def _pieces(folder: Path, vocabulary: Vocabulary) -> Pieces:
     """The pieces that the folder's tokenizer cuts the words into; made once per process."""
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
-        raise AdaptAugError(
-            "a BERT model must come with its tokenizer's tokenizer.json or vocab.txt, "
-            f"got neither in '{folder}'"
-        )
+    check_tokenizer("BERT model", folder, "vocab.txt")
     tokenizer: Any = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "mask_token_id")
     first, last, padding, unknown, mask = ids = [getattr(tokenizer, name) for name in names]

@@ -26,7 +26,7 @@ from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import IGNORED, MASK, PAD, UNKNOWN, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
 from adaptaug.generative.bank import Bank, DivergedError, FitData, banked, labels_like
-from adaptaug.pretrained import model_folder, quietly
+from adaptaug.pretrained import check_tokenizer, loading, model_folder
 from adaptaug.randomness import RandomStream
 
 _SAMPLED = 256
@@ -278,27 +278,16 @@ def _transformers() -> Any:
 def _pretrained(name: str) -> tuple[Any, Any]:
     """A GPT-2 and its tokenizer, from a hub id or a folder."""
     transformers, folder = _transformers(), model_folder(name)
-    if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.json")):
-        raise AdaptAugError(
-            "a GPT-2 must come with its tokenizer's tokenizer.json or vocab.json, "
-            f"got neither in {name!r}"
+    check_tokenizer("GPT-2", folder, "vocab.json")
+    with loading("GPT-2", name):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, report = transformers.GPT2LMHeadModel.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
         )
-    try:
-        with quietly():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model, report = transformers.GPT2LMHeadModel.from_pretrained(
-                folder,
-                use_safetensors=True,
-                dtype=torch.float32,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AdaptAugError(
-            "a pretrained model must be a GPT-2 with its tokenizer, as save_pretrained writes "
-            f"them, got {name!r} ({type(error).__name__}: {reason})"
-        ) from error
     if report["missing_keys"]:
         missing = min(report["missing_keys"])
         raise AdaptAugError(f"a GPT-2 must hold all its weights, got {name!r} without {missing!r}")
