@@ -17,6 +17,7 @@ from experiments.figures import (
     draw_budgets,
     draw_cost,
     draw_magnitudes,
+    draw_robustness,
     task_name,
 )
 from experiments.judged import judged, score_name
@@ -31,7 +32,9 @@ FIXED = ("none", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp"
 AGAINST_NONE = {"better": " ▲", "tie": " =", "worse": " ▼"}
 """An arm's verdict against training without augmentation, as a mark behind its score."""
 
-SCORES = {"f1": "F1 %", "precision": "precision %", "recall": "recall %"}
+SCORES = {
+    "token_accuracy": "accuracy %", "f1": "F1 %", "precision": "precision %", "recall": "recall %",
+}  # fmt: skip
 """Scores in per cent beside the one that the task is judged by, with their headings."""
 
 LOSSES = {"loss": "test loss", "validation_loss": "validation loss"}
@@ -67,6 +70,8 @@ CAPTIONS = {
     "cost": "Up is more accurate, left is cheaper; the line joins the arms that no other beats in "
     "both (means: the intervals are in the figure before).",
     "magnitudes": "When in the run {arm} uses each op and how strongly, the most used op first.",
+    "robustness": "In each panel, an arm right of the blue line is more robust than training "
+    "without augmentation, one whose bar crosses it is a tie.",
     "tasks": "In each panel, an arm left of the blue line does harm on that task.",
 }
 """What to read off each figure."""
@@ -92,13 +97,8 @@ def main_table(entry: Data) -> str:
 
 def score_rows(entry: Data) -> list[Row]:
     """Headings, then a row for each arm, best first; a cell is empty where there is no number."""
-    name, entry = score_name(entry["task"]), judged(entry)
-    arms = entry["arms"]
-    scores = {key: heading for key, heading in SCORES.items() if heading != f"{name} %"}
-    if name != "accuracy":
-        scores = {"token_accuracy": "accuracy %"} | scores
-    scores = {key: heading for key, heading in scores.items() if _any(arms, key)}
-    losses = {key: heading for key, heading in LOSSES.items() if _any(arms, key)}
+    name, arms = score_name(entry["task"]), judged(entry)["arms"]
+    scores, losses = _columns(entry, SCORES), _columns(entry, LOSSES)
     rows: list[Row] = [
         ("arm", f"{name} %", "95% interval", *scores.values(), *losses.values(),
          "minus none", "p", "seconds", "cost", "controller"),
@@ -118,6 +118,17 @@ def score_rows(entry: Data) -> list[Row]:
             f"{values['controller_share']:.1%}" if "controller_share" in values else "",
         )
         rows.append(row)
+    return rows
+
+
+def interval_rows(entry: Data) -> list[Row]:
+    """Headings, then a row for each arm: 95% intervals of what `score_rows` gives means of."""
+    arms = judged(entry)["arms"]
+    shown = _columns(entry, SCORES | {"loss": LOSSES["loss"], "seconds": "seconds"})
+    rows: list[Row] = [("arm", *shown.values())]
+    for arm in by_accuracy(arms):
+        cells = (_interval(arms[arm].get(key), key in SCORES) for key in shown)
+        rows.append((arm, *cells))
     return rows
 
 
@@ -213,6 +224,7 @@ def _task_sections(folder: Path, entry: Data, records: Sequence[Data]) -> list[s
     if entry.get("search"):
         sections.append("search of the best constant: " + listed(_flat(entry["search"])))
     sections.append(markdown(score_rows(entry)))
+    sections.append(f"95% intervals of the rest:\n\n{markdown(interval_rows(entry))}")
     sections += [f"**{note}**" for note in entry.get("notes", [])]
     if entry["learned_minus"]:
         table = markdown(learned_rows(entry))
@@ -234,6 +246,8 @@ def _figures(entry: Data, records: Sequence[Data]) -> list[tuple[str, bytes, str
     figures = [(f"accuracy-{name}", draw_accuracy(entry, against), CAPTIONS["accuracy"])]
     if any("relative_cost" in scores for scores in entry["arms"].values()):
         figures.append((f"cost-{name}", draw_cost(entry, front=True), CAPTIONS["cost"]))
+    if "robustness_minus_none" in entry["arms"].get("none", {}):
+        figures.append((f"robustness-{name}", draw_robustness(entry), CAPTIONS["robustness"]))
     for arm in entry["arms"]:
         if adapts(arm, records):
             image = draw_magnitudes(entry["task"], records, arm)
@@ -293,6 +307,25 @@ def _against_none(arm: str, values: Data) -> tuple[str, str]:
     return difference_text(difference), f"{difference.get('p_holm', difference['p']):.3f}"
 
 
+def _columns(entry: Data, headings: Mapping[str, str]) -> dict[str, str]:
+    """What of these an arm has, without the score that the task is judged by."""
+    arms, main = judged(entry)["arms"], f"{score_name(entry['task'])} %"
+    return {
+        key: heading
+        for key, heading in headings.items()
+        if heading != main and any(scores.get(key) for scores in arms.values())
+    }
+
+
+def _interval(score: Data | None, is_share: bool) -> str:
+    if not score:
+        return ""
+    low, high = score["ci95"]
+    if is_share:
+        return f"{percent(low)} to {percent(high)}"
+    return f"{low:.3g} to {high:.3g}"
+
+
 def _overview_cell(entry: Data, arm: str) -> str:
     if arm not in entry["arms"]:
         return ""
@@ -310,10 +343,6 @@ def _by_kind(robustness: Data) -> dict[str, float]:
     for name, score in robustness.items():
         groups.setdefault(name.partition("/")[0], []).append(score["mean"])
     return {kind: sum(values) / len(values) for kind, values in groups.items()}
-
-
-def _any(arms: Data, key: str) -> bool:
-    return any(scores.get(key) for scores in arms.values())
 
 
 def _flat(search: Data) -> dict[str, Any]:

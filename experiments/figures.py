@@ -100,24 +100,47 @@ def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
     """Accuracy minus that of no augmentation, one panel a budget or task, one row an arm."""
     score = " or ".join(sorted({score_name(budget["task"]) for budget in budgets}, reverse=True))
     budgets = [judged(budget) for budget in budgets]
-    gains = [{arm: _gain(b["arms"], arm) for arm in b["arms"]} for b in budgets]
+    panels = [
+        (budget_name(b["task"], budgets, "\n"), {arm: _gain(b["arms"], arm) for arm in b["arms"]})
+        for b in budgets
+    ]
+    title = f"{_capital(score)} minus that of training without augmentation, by {by}"
+    return _draw_gains(panels, title)
+
+
+def draw_robustness(entry: Data) -> bytes:
+    """Scores on attacked and corrupted inputs minus those of no augmentation, a panel a kind."""
+    title = f"{task_name(entry['task'])}\nrobustness, minus that of training without augmentation"
+    gains = {arm: scores.get("robustness_minus_none", {}) for arm, scores in entry["arms"].items()}
+    kinds = dict.fromkeys(kind for found in gains.values() for kind in found)
+    panels = [
+        (
+            kind.replace("_", " "),
+            {arm: found[kind] for arm, found in gains.items() if kind in found},
+        )
+        for kind in kinds
+    ]
+    return _draw_gains(panels, title)
+
+
+def _draw_gains(gains: Sequence[tuple[str, Mapping[str, Data]]], title: str) -> bytes:
+    """Differences to none, each with its interval: one panel a heading, one row an arm."""
     means = {
-        arm: float(np.mean([gain[arm]["mean"] for gain in gains if arm in gain]))
-        for arm in dict.fromkeys(arm for gain in gains for arm in gain)
+        arm: float(np.mean([gain[arm]["mean"] for _, gain in gains if arm in gain]))
+        for arm in dict.fromkeys(arm for _, gain in gains for arm in gain)
     }
     names = sorted(means, key=lambda arm: -means[arm])
-    lines = math.ceil(len(budgets) / 4)
-    columns = math.ceil(len(budgets) / lines)
-    title = (
-        f"{_capital(score)} minus that of training without augmentation, by {by}\n"
-        "dot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
+    lines = math.ceil(len(gains) / 4)
+    columns = math.ceil(len(gains) / lines)
+    title += (
+        "\ndot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
         "blue line: no augmentation"
     )
     if "learned" in means:
         title += ", orange line: the learned policy"
     figure = new_figure(max(8, 2.2 + 2.4 * columns), 1.3 + lines * (0.9 + 0.24 * len(names)), title)
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flat
-    for panel, budget, gain in zip(panels, budgets, gains, strict=False):
+    for panel, (heading, gain) in zip(panels, gains, strict=False):
         panel.axvline(0, color=PLAIN, linewidth=1, zorder=1)
         if "learned" in gain:
             panel.axvline(100 * gain["learned"]["mean"], color=LEARNED, linewidth=1, zorder=1)
@@ -126,8 +149,8 @@ def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
                 draw_interval(panel, row, gain[arm], colour(arm))
         panel.margins(x=0.1)
         name_rows(panel, names, ticks=6)
-        panel.set(title=budget_name(budget["task"], budgets, "\n"), xlabel="points over none")
-    for panel in figure.axes[len(budgets) :]:
+        panel.set(title=heading, xlabel="points over none")
+    for panel in figure.axes[len(gains) :]:
         panel.set_visible(False)
     return png(figure)
 

@@ -67,7 +67,7 @@ class Options:
     The policy is judged on --dataset all the same."""
     ops: tuple[str, ...] | None = None
     """Op space; by default what suits the data sets, see experiments.defaults."""
-    episodes: int = 1800
+    episodes: int = 1500
     """Child trainings in the search."""
     cost_weight: float = 0.05
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth

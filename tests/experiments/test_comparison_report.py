@@ -6,6 +6,7 @@ from adaptaug.statistics import summarise
 from adaptaug.task import Task
 from experiments.comparison_report import (
     adapts,
+    interval_rows,
     learned_rows,
     overview_rows,
     robustness_rows,
@@ -58,6 +59,21 @@ def test_scores_by_hand() -> None:
     assert plain[7:11] == ("", "", "1.0", "1.00")
 
 
+def test_intervals_by_hand() -> None:
+    entry = entry_of({"none": 0.5})
+    entry["arms"]["none"]["loss"]["ci95"] = [1.25, 1.625]
+    assert interval_rows(entry) == [
+        ("arm", "F1 %", "precision %", "recall %", "test loss", "seconds"),
+        ("none", "50.0 to 50.0", "25.0 to 25.0", "75.0 to 75.0", "1.25 to 1.62", "1 to 1"),
+    ]
+
+
+def test_intervals_of_tagging_leave_out_the_score_in_front() -> None:
+    tagging = interval_rows(entry_of({"none": 0.5}, modality="tagging"))
+    assert tagging[0][1:4] == ("accuracy %", "precision %", "recall %")
+    assert tagging[1][1] == "50.0 to 50.2"
+
+
 def test_severities_are_averaged() -> None:
     rows = robustness_rows(entry_of({"none": 0.5}))
     assert rows == [("arm", "clean", "noise"), ("none", "50.0", "30.0")]
@@ -98,7 +114,7 @@ def test_report_says_who_is_no_better_than_chance_and_what_was_noted(tmp_path) -
     assert "### More\n\nand more" in text
     assert "With so few seeds (3)" in text
     assert {path.name for path in tmp_path.glob("*.png")} == {
-        "accuracy-a.png", "cost-a.png", "magnitudes-a-lost.png",
+        "accuracy-a.png", "cost-a.png", "magnitudes-a-lost.png", "robustness-a.png",
     }  # fmt: skip
 
 
