@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from adaptaug.cost import COST_WEIGHT
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -14,7 +16,7 @@ class SearchConfig:
     """Fields of `adaptaug.task.Task`; `steps` and `n_train` may be pairs: log-uniform ranges."""
     ops: tuple[str, ...] = ()
     """Names of the ops."""
-    cost_weight: float = 0.05
+    cost_weight: float = COST_WEIGHT
     """Lambda: the price, in reward, of as much compute again as plain training."""
     episodes: int = 1500
     """Child trainings, at most; rounded to whole updates."""

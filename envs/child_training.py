@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from adaptaug.cost import CostTable
+from adaptaug.cost import COST_WEIGHT, CostTable
 from adaptaug.episode import Episode
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import LIMIT, observation_size
@@ -61,7 +61,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self,
         tasks: Sequence[Mapping[str, Any]] = ({},),
         ops: Sequence[str] = ("rotate", "translate", "zoom", "shear", "brightness", "noise"),
-        cost_weight: float = 0.05,
+        cost_weight: float = COST_WEIGHT,
         costs: Sequence[Mapping[str, Any]] | None = None,
         device: str = "cpu",
     ) -> None:

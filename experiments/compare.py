@@ -19,6 +19,7 @@ Another child for one of the tasks, and a laptop-sized look:
 import re
 from dataclasses import dataclass, field, replace
 
+from adaptaug.cost import COST_WEIGHT
 from adaptaug.errors import AdaptAugError
 from adaptaug.task import Task
 from experiments.arms import ARMS
@@ -56,7 +57,7 @@ class Options:
     """Evaluation seeds, the same for every arm."""
     constant_trainings: int = 0
     """Child trainings in the random search of the best constant, on each task; 0: no such arm."""
-    cost_weight: float = 0.05
+    cost_weight: float = COST_WEIGHT
     """Lambda in that search."""
     robustness: bool = True
     """Whether children are also tested on attacked and corrupted inputs."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from adaptaug.artefact import Policy, load_policy
+from adaptaug.cost import COST_WEIGHT
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Pool, Record, worker_pool
@@ -64,7 +65,7 @@ class Comparison:
     """Ops in place of the registered ones of these names."""
     constant_trainings: int = 0
     """Child trainings in the random search of the best constant, on each task."""
-    cost_weight: float = 0.05
+    cost_weight: float = COST_WEIGHT
     """Lambda in that search."""
     robustness: bool = True
     """Whether children are also tested on attacked and corrupted inputs."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptaug.cost import COST_WEIGHT
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Record, worker_pool
@@ -67,9 +68,9 @@ class Options:
     The policy is judged on --dataset all the same."""
     ops: tuple[str, ...] | None = None
     """Op space; by default what suits the data sets, see experiments.defaults."""
-    episodes: int = 1500
+    episodes: int = SearchConfig.episodes
     """Child trainings in the search."""
-    cost_weight: float = 0.05
+    cost_weight: float = COST_WEIGHT
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
     0.1."""
     actor: str = "shared"
