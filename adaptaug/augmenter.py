@@ -96,8 +96,8 @@ class Augmenter:
             board: where magnitudes, images and held-out scores go at each decision.
 
         Raises:
-            AdaptAugError: a policy that cannot be loaded, held-out data that do not fit the model,
-                a number below 1, or something missing or too many.
+            AdaptAugError: a policy that cannot be loaded or has no op for such data, held-out data
+                that do not fit the model, a number below 1, or something missing or too many.
         """
         _check_counts(
             total_steps=total_steps, n_train=n_train, batch_size=batch_size, decisions=decisions
@@ -123,9 +123,12 @@ class Augmenter:
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
         scorer = Scorer(metric, tuple(classes))
         observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed, scorer)
+        if not any(observer.applies):
+            names = ", ".join(self.op_space.names)
+            raise AdaptAugError(f"some op must suit {validation.modality} data, got {names}")
         self._decider = Decider(chosen, observer, model, PeakFraction(learning_rate), total_steps)
         self._draws = torch.Generator(self.device).manual_seed(seed + 1)
-        self._modality = validation.modality
+        self._modality, self._classes = validation.modality, tuple(classes)
         self._shape = tuple(validation.inputs.shape[1:])
         self._n_train, self._batch_size, self._board = n_train, batch_size, board
         self._step, self._warned = 0, False
@@ -150,7 +153,7 @@ class Augmenter:
 
         Raises:
             AdaptAugError: another shape or device; in the first batch also pixels outside [0, 1],
-                ids outside the vocabulary and labels outside 0..K-1.
+                ids outside the vocabulary, labels outside 0..K-1 and tags not in BIO form.
         """
         self._check(inputs, targets)
         inputs = to_float(inputs).float() if inputs.ndim == 4 else inputs.long()
@@ -219,6 +222,8 @@ class Augmenter:
             check_labels(first.targets, self.num_classes, place)
             if self._vocabulary_size is not None:
                 check_tokens(first, place, self._vocabulary_size)
+            if self._modality == "tagging":
+                check_bio(first.targets, self._classes, place)
         elif self._step >= self.total_steps and not self._warned:
             self._warned = True
             logger.warning(

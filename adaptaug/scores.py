@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -33,9 +32,6 @@ def precision_recall_f1(
     Returns:
         Precision, recall and F1 in [0, 1]; each 0 where it would divide by 0. The macro F1 is the
         mean of the classes' F1, not the harmonic mean of the other two.
-
-    Raises:
-        AdaptAugError: tags, and the package seqeval is not installed.
     """
     if targets.ndim == 1:
         from sklearn.metrics import precision_recall_fscore_support  # takes a second
@@ -52,7 +48,11 @@ def precision_recall_f1(
             ]
             for tags in (targets, predicted)
         )
-        scores = _seqeval()(true, guessed, average="micro", zero_division=0)
+        from seqeval.metrics import sequence_labeling  # imports scikit-learn's, too
+
+        scores = sequence_labeling.precision_recall_fscore_support(
+            true, guessed, average="micro", zero_division=0
+        )
     precision, recall, f1_score, _ = scores
     return float(precision), float(recall), float(f1_score)
 
@@ -60,18 +60,6 @@ def precision_recall_f1(
 def f1(predicted: Tensor, targets: Tensor, classes: Sequence[str]) -> float:
     """The F1 of `precision_recall_f1`."""
     return precision_recall_f1(predicted, targets, classes)[2]
-
-
-def _seqeval() -> Callable[..., tuple[float, float, float, Any]]:
-    try:
-        from seqeval.metrics import sequence_labeling
-    except ImportError:
-        raise AdaptAugError(
-            "F1 of entities needs the package seqeval: pip install 'adaptaug[seqeval]'"
-        ) from None
-    scores: Callable[..., tuple[float, float, float, Any]]
-    scores = sequence_labeling.precision_recall_fscore_support
-    return scores
 
 
 SCORES: dict[str, Callable[[Tensor, Tensor, Sequence[str]], float]] = {

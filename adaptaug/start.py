@@ -3,6 +3,7 @@
 from adaptaug.batches import cut
 from adaptaug.data import Examples, Source, Split, load, split
 from adaptaug.data.lexicon import load_lexicon
+from adaptaug.errors import AdaptAugError
 from adaptaug.observation import Observer
 from adaptaug.ops import OpSpace, build_tables
 from adaptaug.scores import Scorer
@@ -37,7 +38,11 @@ def bound(
     if source.vocabulary is None:
         return op_space
     synonyms = None if lexicon is None else load_lexicon(lexicon)
-    tables = build_tables(source.vocabulary, synonyms, train, source.classes, source.modality)
+    try:
+        tables = build_tables(source.vocabulary, synonyms, train, source.classes, source.modality)
+    except AdaptAugError as error:
+        names = f"lexicon {lexicon!r}, data set '{source.name}'"
+        raise AdaptAugError(f"{error} ({names})") from None
     return op_space.on(tables)
 
 

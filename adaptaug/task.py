@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from adaptaug.data.vocabulary import MAX_TOKENS
 from adaptaug.errors import AdaptAugError
 
 
@@ -76,6 +77,11 @@ class Task:
         for name in ("patience", "max_tokens"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} must be at least 1", value)
+        _require(
+            self.max_tokens is None or self.max_tokens <= MAX_TOKENS,
+            f"max_tokens must be at most {MAX_TOKENS}, as sentences are cut when read",
+            self.max_tokens,
+        )
         _require(
             math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
             "peak_learning_rate must be a positive number",

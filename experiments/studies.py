@@ -30,7 +30,7 @@ from experiments.first_batches import run_first_batches
 
 HUB = {
     "cifar10": "uoft-cs/cifar10",
-    "conll2003": "eriktks/conll2003",
+    "conll2003": "lhoestq/conll2003",
     "imagenette": "frgfm/imagenette",
     "imdb": "stanfordnlp/imdb",
     "mnist": "ylecun/mnist",

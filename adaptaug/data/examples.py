@@ -100,6 +100,7 @@ def make_source(
     test: Examples,
     classes: Sequence[str] | None = None,
     vocabulary: Vocabulary | None = None,
+    test_part: str = "test",
 ) -> Source:
     """Check that two sets of examples form one data set.
 
@@ -109,14 +110,15 @@ def make_source(
         test: the final test examples; images of the same (C, H, W), sentences of any L.
         classes: class names; without them, "0" to the largest label in ``train``.
         vocabulary: of sentences; None for images.
+        test_part: what the test split is called in errors.
 
     Raises:
         AdaptAugError: an empty split, image shapes that differ between the splits, channels
             other than 1 or 3, an id outside 0..V-1, a sentence without a token, padding elsewhere
-            than on the right, fewer than two classes, a label outside 0..K-1, or tags that are
-            not in BIO form.
+            than on the right, fewer than two classes, a label outside 0..K-1 or, without
+            ``classes``, above the number of rows, or tags that are not in BIO form.
     """
-    for part, examples in (("train", train), ("test", test)):
+    for part, examples in (("train", train), (test_part, test)):
         if len(examples) == 0:
             raise AdaptAugError(
                 f"a split needs at least one row, got 0 in split '{part}' of data set '{name}'"
@@ -124,17 +126,20 @@ def make_source(
     if vocabulary is None:
         _check_images(train, test, name)
     else:
-        for part, examples in (("train", train), ("test", test)):
+        for part, examples in (("train", train), (test_part, test)):
             place = f"split '{part}' of data set '{name}'"
             check_tokens(examples, place, len(vocabulary))
     if classes is None:
+        rule = "without class names, labels must be smaller than the number of rows"
+        place = f"split 'train' of data set '{name}'"
+        _raise_first(train.targets >= len(train), train.targets, rule, place)
         classes = [str(label) for label in range(int(train.targets.max()) + 1)]
     if len(classes) < 2:
         raise AdaptAugError(
             f"a data set needs at least 2 classes, got {len(classes)} in data set '{name}'"
         )
     source = Source(name, train, test, tuple(classes), vocabulary)
-    for part, examples in (("train", train), ("test", test)):
+    for part, examples in (("train", train), (test_part, test)):
         place = f"split '{part}' of data set '{name}'"
         check_labels(examples.targets, len(classes), place)
         if source.modality == "tagging":

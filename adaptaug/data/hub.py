@@ -7,12 +7,12 @@ tagging, which is a list of tokens and a list of tags, then text.
 
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict, Value, load_dataset
 from datasets import Image as ImageFeature
 from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
@@ -28,6 +28,8 @@ from adaptaug.modality import Modality
 logger = logging.getLogger(__name__)
 
 Columns = tuple[str, ...]
+Tables = Mapping[str, Dataset]
+"""The training split, then the one to test on, by their names."""
 
 _TAGS: Columns = ("ner_tags", "tags")
 
@@ -59,51 +61,52 @@ def load_hub(name: str) -> Source:
         columns = find(train, name)
         if columns:
             choices.check(modality, name)
-            return read(train, tables[test], columns, name, choices)
+            parts = {part: tables[part] for part in ("train", test)}
+            return read(parts, columns, name, choices)
     raise AdaptAugError(
         "a data set needs a column of images, one of sentences (strings), or one of tokens "
         "(lists of strings) with one of tags (lists of ClassLabel), "
-        f"got columns {', '.join(train.column_names)} in data set '{name}'"
+        f"got columns {_columns(train)} in data set '{name}'"
     )
 
 
-def _load_images(
-    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
-) -> Source:
+def _load_images(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
     """Images with a label each."""
+    train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
     layout: Layout | None = None
     parts: list[Examples] = []
-    for part, table in (("train", train), ("test", test)):
+    for part, table in tables.items():
         place = f"split '{part}' of data set '{name}'"
         inputs, layout = _inputs(table, columns[0], place, layout, choices)
         targets = torch.tensor(_labels(table, label, place), dtype=torch.int64)
         parts.append(Examples(inputs, targets))
-    return make_source(name, parts[0], parts[1], _class_names(train.features[label]))
+    classes = _class_names(train.features[label])
+    return make_source(name, parts[0], parts[1], classes, test_part=test_part)
 
 
-def _load_texts(
-    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
-) -> Source:
+def _load_texts(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
     """Sentences with a label each."""
+    train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
     parts = [
         (table[columns[0]][:], _labels(table, label, f"split '{part}' of data set '{name}'"))
-        for part, table in (("train", train), ("test", test))
+        for part, table in tables.items()
     ]
-    classes = _class_names(train.features[label])
-    return from_texts(*parts[0], *parts[1], name=name, classes=classes, max_words=choices.max_words)
+    return from_texts(
+        *parts[0], *parts[1], name=name, classes=_class_names(train.features[label]),
+        max_words=choices.max_words, test_part=test_part,
+    )  # fmt: skip
 
 
-def _load_tagged(
-    train: Dataset, test: Dataset, columns: Columns, name: str, choices: Choices
-) -> Source:
+def _load_tagged(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
     """Lists of tokens with a tag each."""
-    parts = [(table[columns[0]][:], table[columns[1]][:]) for table in (train, test)]
-    classes = _class_names(_item(train.features[columns[1]]))
+    parts = [(table[columns[0]][:], table[columns[1]][:]) for table in tables.values()]
     return from_tagged(
-        *parts[0], *parts[1], name=name, classes=classes, max_words=choices.max_words
-    )
+        *parts[0], *parts[1], name=name, max_words=choices.max_words,
+        classes=_class_names(_item(tables["train"].features[columns[1]])),
+        test_part=list(tables)[1],
+    )  # fmt: skip
 
 
 def _open(name: str) -> DatasetDict:
@@ -115,7 +118,8 @@ def _open(name: str) -> DatasetDict:
     try:
         return load_dataset(str(path) if is_local else name)
     except Exception as error:
-        reason = " ".join(str(error).split())
+        cause = error.__cause__ or error  # the library's own says only that reading failed
+        reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         if is_local:
             sentence = f"folder '{name}' must hold a data set that datasets.load_dataset can read"
         elif isinstance(error, DatasetNotFoundError):
@@ -130,7 +134,7 @@ def _open(name: str) -> DatasetDict:
             )
         else:
             sentence = f"data set '{name}' must be one that datasets.load_dataset can read"
-        raise AdaptAugError(f"{sentence} ({type(error).__name__}: {reason})") from error
+        raise AdaptAugError(f"{sentence} ({reason})") from error
 
 
 def _test_part(tables: DatasetDict) -> str:
@@ -185,6 +189,17 @@ def _is_string(kind: Any) -> bool:
     return getattr(kind, "dtype", None) in ("string", "large_string")
 
 
+def _columns(table: Dataset) -> str:
+    """Names and types of the columns: "sentence (string), label (float64)"."""
+    return ", ".join(f"{column} ({_type_name(kind)})" for column, kind in table.features.items())
+
+
+def _type_name(kind: Any) -> str:
+    if _item(kind) is not None:
+        return f"list of {_type_name(_item(kind))}"
+    return str(kind.dtype) if isinstance(kind, Value) else type(kind).__name__
+
+
 def _class_names(kind: Any) -> list[str] | None:
     return kind.names if isinstance(kind, ClassLabel) else None
 
@@ -198,7 +213,7 @@ def _label_column(table: Dataset, name: str) -> str:
     if not found:
         raise AdaptAugError(
             "a data set needs a ClassLabel column or an integer column 'label', "
-            f"got columns {', '.join(table.column_names)} in data set '{name}'"
+            f"got columns {_columns(table)} in data set '{name}'"
         )
     column = "label" if "label" in found else found[0]
     if len(found) > 1:

@@ -1,6 +1,7 @@
 """Text files that people bring: read line by line, plain or gzipped."""
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def read_lines(path: str | Path, what: str) -> Iterator[tuple[str, str]]:
         with opener(file_path, "rt", encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
                 yield line.rstrip("\r\n"), f"line {number} of file '{path}'"
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise AdaptAugError(
             f"{what} must be a UTF-8 text file, plain or gzipped (.gz), got '{path}' ({error})"
         ) from error

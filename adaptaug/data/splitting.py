@@ -1,6 +1,6 @@
 """Train, reward-validation and final test: drawn by seed, stratified by class.
 
-Tagged sentences have no class of their own and come in plain random order.
+Tagged sentences, which have no class of their own, are stratified by whether they hold an entity.
 """
 
 import torch
@@ -25,7 +25,7 @@ def split(
     """Draw three disjoint sets; the same arguments give the same rows on every machine.
 
     Within a set, rows come in stratified order: every prefix holds the classes in about the
-    proportions of the whole. Tagged sentences come in plain random order.
+    proportions of the whole, or the sentences with an entity and those without.
 
     Args:
         source: the data set; the sets stay on its device.
@@ -52,14 +52,14 @@ def split(
             f"n_test must lie in 1..{len(source.test)}, got {n_test} for data set '{source.name}'"
         )
     generator = torch.Generator().manual_seed(seed)
-    targets = source.train.targets.cpu()
-    drawn = pool[_order(targets[pool], generator)]
+    strata = _strata(source, source.train)
+    drawn = pool[stratified_order(strata[pool], generator)]
     train, rest = drawn[:n_train], drawn[n_train:]
-    validation = rest[_order(targets[rest], generator)[:n_validation]]
+    validation = rest[stratified_order(strata[rest], generator)[:n_validation]]
     test = source.test
     if n_test is not None:
         fixed = torch.Generator().manual_seed(_FIXED_SEED)
-        test = test[_order(test.targets.cpu(), fixed)[:n_test]]
+        test = test[stratified_order(_strata(source, test), fixed)[:n_test]]
     result = Split(source.train[train], source.train[validation], test, source.num_classes)
     for part in ("train", "validation", "test"):
         _check_classes(source, getattr(result, part), part)
@@ -93,11 +93,13 @@ def stratified_order(targets: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled[torch.argsort(position[shuffled], stable=True)]
 
 
-def _order(targets: Tensor, generator: torch.Generator) -> Tensor:
-    """A random order of rows, int64 (N,), stratified where each has one class."""
+def _strata(source: Source, examples: Examples) -> Tensor:
+    """What rows are stratified by, int64 (N,) on the CPU: class, or if there is an entity."""
+    targets = examples.targets.cpu()
     if targets.ndim == 1:
-        return stratified_order(targets, generator)
-    return torch.randperm(len(targets), generator=generator)
+        return targets
+    outside = source.classes.index("O") if "O" in source.classes else IGNORED
+    return ((targets != outside) & (targets != IGNORED)).any(dim=1).long()
 
 
 def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
@@ -118,8 +120,7 @@ def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
 def _check_classes(source: Source, examples: Examples, part: str) -> None:
     """Raise AdaptAugError if a class of the source, or any entity, has no row in the examples."""
     if source.modality == "tagging":
-        outside = source.classes.index("O") if "O" in source.classes else IGNORED
-        if not ((examples.targets != outside) & (examples.targets != IGNORED)).any():
+        if not _strata(source, examples).any():
             raise AdaptAugError(
                 "every split needs at least one tag besides 'O', "
                 f"got none among the {len(examples)} rows "

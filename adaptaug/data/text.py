@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Sequence, Sized
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ def from_texts(
     classes: Sequence[str] | None = None,
     max_tokens: int = MAX_TOKENS,
     max_words: int = MAX_WORDS,
+    test_part: str = "test",
 ) -> Source:
     """Make a source of labelled sentences; case is ignored.
 
@@ -43,6 +45,7 @@ def from_texts(
         classes: K class names; by default "0" to the largest label.
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
+        test_part: what the test split is called in errors.
 
     Raises:
         AdaptAugError: a sentence that is no string or without a token, labels that are not
@@ -50,13 +53,13 @@ def from_texts(
     """
     vocabulary: Vocabulary | None = None
     parts: list[Examples] = []
-    for part, rows, given in (("train", texts, labels), ("test", test_texts, test_labels)):
+    for part, rows, given in (("train", texts, labels), (test_part, test_texts, test_labels)):
         place = f"split '{part}' of data set '{name}'"
         _check_strings(rows, "every row must hold a sentence as a string", place)
         targets = _label_tensor(given, len(rows), place)
         vocabulary = vocabulary or build_vocabulary(rows, max_words=max_words)
         parts.append(Examples(vocabulary.encode(rows, max_tokens, place), targets))
-    return make_source(name, parts[0], parts[1], classes, vocabulary)
+    return make_source(name, parts[0], parts[1], classes, vocabulary, test_part)
 
 
 def from_tagged(
@@ -68,6 +71,7 @@ def from_tagged(
     classes: Sequence[str] | None = None,
     max_tokens: int = MAX_TOKENS,
     max_words: int = MAX_WORDS,
+    test_part: str = "test",
 ) -> Source:
     """Make a source of sentences with a tag for each token; case is kept.
 
@@ -80,6 +84,7 @@ def from_tagged(
         classes: the K tags; by default those of the pool, "O" first, then by type.
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
+        test_part: what the test split is called in errors.
 
     Raises:
         AdaptAugError: a sentence without a token, a token that is no string, tags that are not as
@@ -87,7 +92,7 @@ def from_tagged(
     """
     splits = [
         (f"split 'train' of data set '{name}'", tokens, tags),
-        (f"split 'test' of data set '{name}'", test_tokens, test_tags),
+        (f"split '{test_part}' of data set '{name}'", test_tokens, test_tags),
     ]
     for place, rows, given in splits:
         _check_tokens(rows, given, place)
@@ -105,7 +110,7 @@ def from_tagged(
         vocabulary = vocabulary or build_vocabulary(rows, False, max_words)
         ids = vocabulary.encode(rows, max_tokens, place)
         parts.append(Examples(ids, padded(targets, IGNORED)))
-    return make_source(name, parts[0], parts[1], classes, vocabulary)
+    return make_source(name, parts[0], parts[1], classes, vocabulary, test_part)
 
 
 def _tags_of(tags: Tags, place: str) -> list[str]:
@@ -135,8 +140,8 @@ def _label_tensor(labels: Labels, count: int, place: str) -> Tensor:
     indices: list[int] = []
     for row, label in enumerate(labels):
         try:
-            indices.append(operator.index(label))  # unlike int(), refuses 1.5
-        except TypeError as error:
+            indices.append(int(np.int64(operator.index(label))))  # unlike int(), refuses 1.5
+        except (TypeError, OverflowError) as error:
             raise AdaptAugError(
                 f"labels must be integers, got {label!r} in row {row} of {place}"
             ) from error

@@ -712,11 +712,50 @@ def test_the_readme_runs_on_sentences(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not torch.equal(ids, train.inputs[:20])
 
 
+def test_the_readme_runs_on_tagged_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ops = ("labelwise", "mention", "masking")
+    save_policy(tmp_path / "runs" / "ner" / "policy", Policy(PolicyNetwork(len(ops)), ops))
+    episode, source = sentence_episode("tagging"), load("mentions")
+    (ids, tags), held_out, model = (
+        data(episode.run.train),
+        episode.run.validation,
+        episode.run.model,
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    names: dict[str, Any] = {
+        "Augmenter": Augmenter, "F": F, "vocabulary": source.vocabulary, "model": model,
+        "ids": ids, "tags": tags, "ids_val": held_out.inputs, "tags_val": held_out.targets,
+        "budget": {"total_steps": 4, "n_train": 40, "batch_size": 10}, "optimizer": optimizer,
+        "scheduler": torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=4),
+        "loader": list(zip(ids.split(10), tags.split(10), strict=True)),
+    }  # fmt: skip
+    classes = '("O", "B-PER", "I-PER")'
+    exec(readme_blocks()[2].replace(classes, repr(source.classes)), names)
+    assert max(names["augmenter"].magnitudes.values()) > 0
+    assert torch.isfinite(names["loss"])
+
+
+def data(examples: Examples) -> tuple[Tensor, Tensor]:
+    return examples.inputs, examples.targets
+
+
+def test_tags_of_the_first_batch_must_be_in_bio_form() -> None:
+    episode = sentence_episode("tagging")
+    using, (ids, tags) = beside("tagging", episode, Constant([0.5] * 4)), data(episode.run.train)
+    inside = load("mentions").classes.index("I-PER")
+    tags = tags.clone()
+    tags[3, 0] = inside
+    with pytest.raises(AdaptAugError, match=r"BIO form.* of batch 0"):
+        using(ids, tags)
+
+
 @pytest.mark.parametrize(
     ("kind", "metric"), [("text", "accuracy"), ("tagging", "accuracy"), ("tagging", "f1")]
 )
 def test_it_sees_what_an_episode_on_sentences_sees(kind: str, metric: str) -> None:
-    pytest.importorskip("seqeval")
     watched, episode = Watched(), sentence_episode(kind, metric)
     using = beside(kind, episode, watched)
     train = episode.run.train
@@ -781,6 +820,7 @@ def _tagged(tags: list[list[int]]) -> tuple[Tensor, Tensor]:
     ("kind", "changes", "sentence"),
     [
         ("text", {"vocabulary": None}, "vocabulary goes with sentences"),
+        ("text", {"ops": ("rotate", "labelwise")}, "some op must suit text data, got rotate, lab"),
         ("text", {"vocabulary": Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a"))}, r"0\.\.3"),
         ("text", {"lexicon": "no-such-file"}, "no-such-file"),
         ("tagging", {"train": None}, "tagging needs train"),

@@ -72,7 +72,6 @@ def test_workers_train_the_same_children_bit_for_bit() -> None:
     ],
 )
 def test_children_for_sentences_too(dataset: str, child: str, ops: tuple[str, ...]) -> None:
-    pytest.importorskip("seqeval")
     task = TASK.but(dataset=dataset, child=child, width=4, lexicon=dataset, metric="f1")
     arms = (
         Arm("none", ops, Constant([0, 0])),
@@ -181,8 +180,6 @@ def test_fitting_counts_as_training_and_its_notes_are_kept(monkeypatch: pytest.M
 def test_robustness_belongs_to_a_record_where_it_is_asked_for(
     dataset: str, child: str, modality: Modality, overall: str
 ) -> None:
-    if modality == "tagging":
-        pytest.importorskip("seqeval")
     task = Task(dataset, 60, 60, n_validation=50, child=child, width=8, n_test=100)
     ops = ("noise",) if modality == "image" else ("masking",)
     arm = Arm("none", ops, Constant([0]))

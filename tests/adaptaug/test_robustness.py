@@ -227,7 +227,6 @@ class WordTags(nn.Module):
 
 
 def test_scores_of_tags_are_the_f1_of_entities() -> None:
-    pytest.importorskip("seqeval")
     ids = torch.randint(8, 5000, (400, 10), generator=Generator().manual_seed(0))
     ids[:, 3] = 7
     examples = Examples(ids, (ids == 7).long())

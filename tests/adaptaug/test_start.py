@@ -1,5 +1,7 @@
 """The start of a child training on sentences: cut, bound to the child's own examples, scored."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -45,8 +47,15 @@ def test_without_a_lexicon_the_ops_that_need_one_are_left_out(
     assert space.tables is None  # what was given is not changed
 
 
+def test_a_lexicon_without_the_words_is_named(tmp_path: Path) -> None:
+    lexicon = tmp_path / "words.tsv"
+    lexicon.write_text("zyx\tn\tzxy\n", encoding="utf-8")
+    task = TAGGING.but(lexicon=str(lexicon))
+    with pytest.raises(AdaptAugError, match=r"words\.tsv', data set 'mentions'"):
+        start(task, 0, OpSpace(["synonym_outside"]))
+
+
 def test_the_metric_is_what_the_observer_sees() -> None:
-    pytest.importorskip("seqeval")
     run, observer = start(TAGGING.but(metric="f1"), 0, OpSpace(["masking"]))
     assert observer.scorer.metric == "f1"
     assert observer.scorer.classes == load("mentions").classes

@@ -43,6 +43,10 @@ def test_passes() -> None:
         ({"decisions": 0}, "decisions must be at least 1, got 0"),
         ({"patience": 0}, "patience must be at least 1, got 0"),
         (
+            {"max_tokens": 257},
+            "max_tokens must be at most 256, as sentences are cut when read, got 257",
+        ),
+        (
             {"decision_interval": 0},
             "decision_interval must lie between 1 and the run's 400 steps, got 0",
         ),

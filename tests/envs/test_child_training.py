@@ -250,7 +250,6 @@ def test_an_action_that_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "f1"])
 def test_the_reward_is_in_the_metric_of_the_task(metric: str) -> None:
     """A tagger that finds nothing is right on most tokens."""
-    pytest.importorskip("seqeval")
     env = ChildTrainingEnv(**{**TAGGING, "tasks": [TAGS | {"metric": metric}]})
     env.reset(seed=0)
     assert env._episode is not None

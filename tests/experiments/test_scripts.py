@@ -127,7 +127,6 @@ def test_sweep_tells_each_ops_worth(here: Path, call, capsys) -> None:
 def test_a_search_on_sentences_and_its_transfer(
     here: Path, call, capsys, dataset: str, lexicon: str | None, arms: set, ops: set
 ) -> None:
-    pytest.importorskip("seqeval")
     kind = ["--dataset", dataset] + ([] if lexicon is None else ["--training.lexicon", lexicon])
     assert call(train_policy, "--name", "a", *kind, *SMALL) == 0
     said = capsys.readouterr().out

@@ -24,7 +24,6 @@ STUDIES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
 def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> None:
-    pytest.importorskip("seqeval")
     code = call(study, "--name", "a", "--scale", "smoke", "--processes", "0")
     assert code == 0
     run = here / "runs" / "a"

@@ -61,7 +61,14 @@ def test_no_such_file() -> None:
         load_lexicon("no/such")
 
 
-@pytest.mark.parametrize(("name", "data"), [("x.gz", b"no gzip"), ("x.tsv", b"\xff\xfe\x00")])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.gz", b"no gzip"),
+        ("x.tsv", b"\xff\xfe\x00"),
+        ("x.gz", gzip.compress(b"a\tn\tb\n" * 99)[:-20] + b"\xff" * 20),
+    ],
+)
 def test_a_file_that_is_no_text(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(AdaptAugError, match=re.escape("UTF-8 text file, plain or gzipped (.gz)")):

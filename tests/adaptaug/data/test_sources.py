@@ -134,7 +134,7 @@ def test_missing_test_split(tmp_path: Path) -> None:
 def test_missing_label_column(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write(tmp_path / "d", [picture()], ["cat"], kind=Value("string"), part=part)
-    with pytest.raises(AdaptAugError, match="'label', got columns image, label in data set"):
+    with pytest.raises(AdaptAugError, match=r"got columns image \(Image\), label \(string\) in"):
         load(str(tmp_path / "d"))
 
 
@@ -200,9 +200,17 @@ def test_a_test_split_without_labels_is_passed_over(
         ({"text": ["a", " "], "label": [0, 1]}, "at least one token, got none in row 1 of split"),
         ({"text": ["a", None], "label": [0, 1]}, "as a string, got NoneType in row 1 of split"),
         ({"text": ["a", "b"], "label": [0, None]}, "every row needs a label, got none in row 1"),
-        ({"text": ["a", "b"], "label": ["x", "y"]}, "integer column 'label', got columns text, la"),
-        ({"number": [1, 2], "label": [0, 1]}, "(lists of ClassLabel), got columns number, label"),
-        ({"tokens": [["a"]], "ner_tags": [[0]]}, "ClassLabel), got columns tokens, ner_tags in"),
+        ({"text": ["a", "b"], "label": ["x", "y"]}, "got columns text (string), label (string)"),
+        ({"text": ["a", "b"], "label": [0.5, 1.0]}, "got columns text (string), label (float64)"),
+        ({"text": ["a", "b"], "label": [0, 10**9]}, "got 1000000000 in row 1 of split 'train'"),
+        (
+            {"number": [1, 2], "label": [0, 1]},
+            "got columns number (int64), label (int64)",
+        ),
+        (
+            {"tokens": [["a"]], "ner_tags": [[0]]},
+            "tokens (list of string), ner_tags (list of int64)",
+        ),
         ({"tokens": [["a"]], "tags": [["B-X", "O"]]}, "got 2 tags for 1 tokens in row 0 of split"),
         ({"tokens": [["a", "b"]], "tags": [["O", "I-X"]]}, "looks like IOB1"),
     ],
@@ -211,6 +219,19 @@ def test_bad_sentences(tmp_path: Path, rows: dict[str, Any], sentence: str) -> N
     name = write_columns(tmp_path, train=rows, test=rows)
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         load(name)
+
+
+def test_a_bad_row_of_the_split_validation_is_called_so(tmp_path: Path) -> None:
+    good, bad = {"text": ["a", "b"], "label": [0, 1]}, {"text": ["a", " "], "label": [0, 1]}
+    with pytest.raises(AdaptAugError, match="got none in row 1 of split 'validation' of data set"):
+        load(write_columns(tmp_path, train=good, validation=bad))
+
+
+def test_what_a_file_lacks_is_told_in_the_words_of_its_reader(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.csv").write_text("text,label\na,0\nb,c,1\n", encoding="utf-8")
+    with pytest.raises(AdaptAugError, match="Expected 2 fields in line 3, saw 3"):
+        load(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./no-such", "../no/such", "a/b/c"])

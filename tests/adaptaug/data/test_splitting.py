@@ -170,9 +170,16 @@ def test_tagged_sentences_are_disjoint_and_keep_their_tags() -> None:
 def test_tagged_sentences_without_an_entity() -> None:
     with pytest.raises(
         AdaptAugError,
-        match=r"besides 'O', got none among the (98 rows of split 'train|2 rows of split 'val)",
+        match="besides 'O', got none among the 2 rows of split 'validation'",
     ):
         split(tagged([["O"]] * 100 + [["B-X"]]), 98, 2, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_few_entities_are_in_every_split_whatever_the_seed(seed: int) -> None:
+    parts = split(tagged([["O", "O"]] * 97 + [["O", "B-X"]] * 3), 50, 2, seed=seed, n_test=2)
+    for part in (parts.train, parts.validation, parts.test):
+        assert (part.targets == 1).any()
 
 
 def test_texts_are_stratified() -> None:

@@ -67,6 +67,8 @@ def test_tags_may_be_positions() -> None:
         (TEXTS, [1, 0], "every sentence needs one label, got 2 for 3 in split 'train'"),
         (TEXTS, [1, 0.5, 0], "labels must be integers, got 0.5 in row 1 of split 'train'"),
         (TEXTS, ["x", 0, 0], "labels must be integers, got 'x' in row 0 of split 'train'"),
+        (TEXTS, [10**30, 0, 0], f"labels must be integers, got {10**30} in row 0 of split 'train'"),
+        (TEXTS, [0, 1, 3], "without class names, labels must be smaller than the number of rows, "),
         (TEXTS, [0, 1, -1], "labels must lie in 0..1, got -1 in row 2 of split 'train'"),
         (TEXTS, [0, 0, 0], "a data set needs at least 2 classes, got 1 in data set 'mine'"),
         ([], [], "a split needs at least one row, got 0 in split 'train' of data set 'mine'"),
