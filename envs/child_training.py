@@ -38,7 +38,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     ## Reward
     potential(after) - potential(before) - lambda x cost, where the potential is
-    10 x accuracy - loss (nats, at most 2 log(classes)) on the reward-validation split and the cost
+    10 x accuracy - loss (nats, at most log(classes)) on the reward-validation split and the cost
     is that of augmenting and observing, as a fraction of plain training of the whole run, read
     from a table. `info["gain"]` and `info["cost"]` hold the two parts.
 
@@ -144,6 +144,10 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
 
 def potential(loss: float, accuracy: float, num_classes: int) -> float:
-    """What the reward is the gain in: 10 x accuracy - loss, at most 2 log(classes) of it."""
-    highest = 2 * math.log(num_classes)
+    """What the reward is the gain in: 10 x accuracy - loss, at most log(classes) of it.
+
+    A loss above that of a guess says only that the child is sure of itself: children that learn a
+    few sentences by heart would otherwise be paid for their doubts more than for their accuracy.
+    """
+    highest = math.log(num_classes)
     return ACCURACY_WEIGHT * accuracy - (min(loss, highest) if math.isfinite(loss) else highest)

@@ -138,7 +138,7 @@ def test_the_reward_telescopes() -> None:
 def test_the_potential_by_hand() -> None:
     assert potential(1.5, 0.5, 10) == pytest.approx(3.5)
     for loss in (1e9, math.inf, math.nan):
-        assert potential(loss, 0.5, 10) == pytest.approx(5 - 2 * math.log(10))
+        assert potential(loss, 0.5, 10) == pytest.approx(5 - math.log(10))
 
 
 def test_actions_mean_magnitudes() -> None:
@@ -159,7 +159,7 @@ def test_divergence_ends_the_episode_with_a_bounded_penalty(decision_interval: i
     assert np.abs(observations).max() <= LIMIT
     # once the penalty, and before it at most what the potential can fall
     assert -DIVERGENCE_PENALTY - 1 < rewards[-1] < -DIVERGENCE_PENALTY + 1e-6
-    assert rewards.sum() > -DIVERGENCE_PENALTY - 10 - 2 * math.log(10) - 1
+    assert rewards.sum() > -DIVERGENCE_PENALTY - 10 - math.log(10) - 1
     assert steps[-1][2]
     assert not steps[-1][3]
     assert steps[-1][4]["steps"] < 12 or decision_interval is None
