@@ -70,6 +70,8 @@ class Options:
     """Op space; by default what suits the data sets, see experiments.defaults."""
     episodes: int = SearchConfig.episodes
     """Child trainings in the search."""
+    screening: float = SearchConfig.screening
+    """Share of them that first screens the ops; 0 starts with all of them."""
     cost_weight: float = COST_WEIGHT
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
     0.1."""
@@ -144,6 +146,7 @@ def run(options: Options) -> int:
         ops=ops,
         cost_weight=options.cost_weight,
         episodes=options.episodes,
+        screening=options.screening,
         actor=options.actor,
         op_bias=options.op_bias,
         seed=options.seed,
