@@ -192,6 +192,8 @@ def check_options(options: Options) -> None:
     """Finds what is wrong with single options."""
     check_counts(1, seeds=options.seeds, episodes=options.episodes, datasets=len(options.dataset))
     options.training.check()
+    if not 0 <= options.screening < 1:
+        raise AdaptAugError(f"screening must lie in [0, 1), a share, got {options.screening}")
     if options.actor not in ACTORS:
         raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 

@@ -177,6 +177,7 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> No
         (["--tasks", "none.json"], "none.json"),
         (["--seeds", "0"], "seeds must be at least 1"),
         (["--actor", "oracle"], "actor must be one of"),
+        (["--screening", "1"], "screening must lie in [0, 1), a share, got 1"),
         (["--training.device", "cuda:99"], "device"),
         (["--training.processes", "-1"], "processes"),
         (["--dataset"], "datasets"),
