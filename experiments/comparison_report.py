@@ -22,7 +22,14 @@ from experiments.figures import (
 )
 from experiments.judged import judged, score_name
 from experiments.report import FEW_SEEDS, listed
-from experiments.tables import Row, difference_text, fixed_width, markdown, percent
+from experiments.tables import (
+    Row,
+    difference_text,
+    fixed_width,
+    markdown,
+    percent,
+    percent_interval,
+)
 
 Data = Mapping[str, Any]
 
@@ -105,11 +112,10 @@ def score_rows(entry: Data) -> list[Row]:
     ]  # fmt: skip
     for arm in by_accuracy(arms):
         values = arms[arm]
-        low, high = values["accuracy"]["ci95"]
         row = (
             arm,
             percent(values["accuracy"]["mean"]),
-            f"{percent(low)} to {percent(high)}",
+            percent_interval(values["accuracy"]),
             *(percent(values[key]["mean"]) if values.get(key) else "" for key in scores),
             *(f"{values[key]['mean']:.3f}" if values.get(key) else "" for key in losses),
             *_against_none(arm, values),
@@ -320,9 +326,9 @@ def _columns(entry: Data, headings: Mapping[str, str]) -> dict[str, str]:
 def _interval(score: Data | None, is_share: bool) -> str:
     if not score:
         return ""
-    low, high = score["ci95"]
     if is_share:
-        return f"{percent(low)} to {percent(high)}"
+        return percent_interval(score)
+    low, high = score["ci95"]
     return f"{low:.3g} to {high:.3g}"
 
 

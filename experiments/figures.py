@@ -110,7 +110,10 @@ def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
 
 def draw_robustness(entry: Data) -> bytes:
     """Scores on attacked and corrupted inputs minus those of no augmentation, a panel a kind."""
-    title = f"{task_name(entry['task'])}\nrobustness, minus that of training without augmentation"
+    title = (
+        f"{task_name(entry['task'])}\ntest {score_name(entry['task'])} on clean, attacked or noisy "
+        "inputs, minus that of training without augmentation"
+    )
     gains = {arm: scores.get("robustness_minus_none", {}) for arm, scores in entry["arms"].items()}
     kinds = dict.fromkeys(kind for found in gains.values() for kind in found)
     panels = [

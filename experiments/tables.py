@@ -27,11 +27,10 @@ def arms_rows(summary: Data) -> list[Row]:
     ]
     for arm in by_accuracy(summary["arms"]):
         scores, difference = summary["arms"][arm], summary["learned_minus"].get(arm)
-        low, high = scores["accuracy"]["ci95"]
         row = (
             arm,
             percent(scores["accuracy"]["mean"]),
-            f"{percent(low)} to {percent(high)}",
+            percent_interval(scores["accuracy"]),
             difference_text(difference) if difference else "",
             verdict(difference) if difference else "",
             *(percent(scores["token_accuracy"]["mean"]) for _ in more),
@@ -89,6 +88,11 @@ def difference_text(difference: Data) -> str:
     """A difference in points with its interval: "+1.2 [+0.3, +2.0]"."""
     low, high = difference["ci95"]
     return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def percent_interval(score: Data) -> str:
+    """A score's 95% interval in per cent: "93.2 to 95.1"."""
+    return " to ".join(percent(end) for end in score["ci95"])
 
 
 def percent(fraction: float) -> str:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adaptaug.cost import COST_WEIGHT
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Job, Record, worker_pool
@@ -72,7 +71,7 @@ class Options:
     """Child trainings in the search."""
     screening: float = SearchConfig.screening
     """Share of them that first screens the ops; 0 starts with all of them."""
-    cost_weight: float = COST_WEIGHT
+    cost_weight: float = SearchConfig.cost_weight
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
     0.1."""
     actor: str = "shared"

@@ -118,29 +118,26 @@ def make_source(
             than on the right, fewer than two classes, a label outside 0..K-1 or, without
             ``classes``, above the number of rows, or tags that are not in BIO form.
     """
-    for part, examples in (("train", train), (test_part, test)):
+    places = [f"split '{part}' of data set '{name}'" for part in ("train", test_part)]
+    splits = list(zip(places, (train, test), strict=True))
+    for place, examples in splits:
         if len(examples) == 0:
-            raise AdaptAugError(
-                f"a split needs at least one row, got 0 in split '{part}' of data set '{name}'"
-            )
+            raise AdaptAugError(f"a split needs at least one row, got 0 in {place}")
     if vocabulary is None:
         _check_images(train, test, name)
     else:
-        for part, examples in (("train", train), (test_part, test)):
-            place = f"split '{part}' of data set '{name}'"
+        for place, examples in splits:
             check_tokens(examples, place, len(vocabulary))
     if classes is None:
         rule = "without class names, labels must be smaller than the number of rows"
-        place = f"split 'train' of data set '{name}'"
-        _raise_first(train.targets >= len(train), train.targets, rule, place)
+        _raise_first(train.targets >= len(train), train.targets, rule, places[0])
         classes = [str(label) for label in range(int(train.targets.max()) + 1)]
     if len(classes) < 2:
         raise AdaptAugError(
             f"a data set needs at least 2 classes, got {len(classes)} in data set '{name}'"
         )
     source = Source(name, train, test, tuple(classes), vocabulary)
-    for part, examples in (("train", train), (test_part, test)):
-        place = f"split '{part}' of data set '{name}'"
+    for place, examples in splits:
         check_labels(examples.targets, len(classes), place)
         if source.modality == "tagging":
             check_bio(examples.targets, source.classes, place)

@@ -719,11 +719,8 @@ def test_the_readme_runs_on_tagged_sentences(
     ops = ("labelwise", "mention", "masking")
     save_policy(tmp_path / "runs" / "ner" / "policy", Policy(PolicyNetwork(len(ops)), ops))
     episode, source = sentence_episode("tagging"), load("mentions")
-    (ids, tags), held_out, model = (
-        data(episode.run.train),
-        episode.run.validation,
-        episode.run.model,
-    )
+    (ids, tags), held_out = data(episode.run.train), episode.run.validation
+    model = episode.run.model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     names: dict[str, Any] = {
         "Augmenter": Augmenter, "F": F, "vocabulary": source.vocabulary, "model": model,

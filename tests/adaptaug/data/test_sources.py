@@ -134,7 +134,9 @@ def test_missing_test_split(tmp_path: Path) -> None:
 def test_missing_label_column(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write(tmp_path / "d", [picture()], ["cat"], kind=Value("string"), part=part)
-    with pytest.raises(AdaptAugError, match=r"got columns image \(Image\), label \(string\) in"):
+    with pytest.raises(
+        AdaptAugError, match=r"'label', got columns image \(Image\), label \(string\) in data set"
+    ):
         load(str(tmp_path / "d"))
 
 
@@ -200,16 +202,19 @@ def test_a_test_split_without_labels_is_passed_over(
         ({"text": ["a", " "], "label": [0, 1]}, "at least one token, got none in row 1 of split"),
         ({"text": ["a", None], "label": [0, 1]}, "as a string, got NoneType in row 1 of split"),
         ({"text": ["a", "b"], "label": [0, None]}, "every row needs a label, got none in row 1"),
-        ({"text": ["a", "b"], "label": ["x", "y"]}, "got columns text (string), label (string)"),
+        (
+            {"text": ["a", "b"], "label": ["x", "y"]},
+            "integer column 'label', got columns text (string), label (string)",
+        ),
         ({"text": ["a", "b"], "label": [0.5, 1.0]}, "got columns text (string), label (float64)"),
         ({"text": ["a", "b"], "label": [0, 10**9]}, "got 1000000000 in row 1 of split 'train'"),
         (
             {"number": [1, 2], "label": [0, 1]},
-            "got columns number (int64), label (int64)",
+            "(lists of ClassLabel), got columns number (int64), label (int64)",
         ),
         (
             {"tokens": [["a"]], "ner_tags": [[0]]},
-            "tokens (list of string), ner_tags (list of int64)",
+            "ClassLabel), got columns tokens (list of string), ner_tags (list of int64) in",
         ),
         ({"tokens": [["a"]], "tags": [["B-X", "O"]]}, "got 2 tags for 1 tokens in row 0 of split"),
         ({"tokens": [["a", "b"]], "tags": [["O", "I-X"]]}, "looks like IOB1"),
