@@ -123,7 +123,7 @@ class PolicyNetwork(nn.Module):
 
     `gate` (n_ops, 2) opens and closes each op by the budget: what is left of its bias above
     `OFF_BIAS` is the share a + b x, at least 0 and at most 1, where x is the feature `log_passes`.
-    A search leaves every gate open, (1, 0); adaptation sets them.
+    Screening and adaptation set them; otherwise they are open, (1, 0).
     """
 
     def __init__(
@@ -161,10 +161,13 @@ class PolicyNetwork(nn.Module):
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
         latents: torch.Tensor = self.actor(*self.standardise(observations))
-        passes = observations[..., _LOG_PASSES, None]
-        opened = (self.gate[:, 0] + self.gate[:, 1] * passes).clamp(0, 1)
         closed = torch.full_like(self.op_bias, OFF_BIAS)
-        return latents + torch.lerp(closed, self.op_bias, opened) + self.start
+        return latents + torch.lerp(closed, self.op_bias, self.opened(observations)) + self.start
+
+    def opened(self, observations: torch.Tensor) -> torch.Tensor:
+        """How far the gates are open, 0 to 1, under observations (B, size): (B, n_ops)."""
+        passes = observations[..., _LOG_PASSES, None]
+        return (self.gate[:, 0] + self.gate[:, 1] * passes).clamp(0, 1)
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES
-from adaptaug.policy import OFF_BELOW, OFF_BIAS, PolicyNetwork, initialise, mlp, to_actions
+from adaptaug.policy import PolicyNetwork, initialise, mlp, to_actions
 
 HELD_SHARE = 0.5
 """Share of the exploration noise's variance that one episode keeps from start to end."""
@@ -24,9 +24,6 @@ class OpPolicy(ActorCriticPolicy):
     The actor's latents are the means of a Gaussian squashed by tanh, so that the deterministic
     action is the one that was optimised. The critic sees the run's features and the mean op's.
     """
-
-    searched: torch.Tensor
-    """1 for each op whose magnitude is searched, 0 for one that is left out: (n_ops,)."""
 
     def __init__(
         self,
@@ -70,7 +67,6 @@ class OpPolicy(ActorCriticPolicy):
         self.critic = mlp(len(GLOBAL_FEATURES) + len(OP_FEATURES), (32, 32), 1)
         initialise(self.critic, generator, last_scale=0.01)  # pay is centred
         self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
-        self.register_buffer("searched", torch.ones(n_ops))
         self._held = torch.zeros(0, n_ops)
         self.action_dist = SquashedDiagGaussianDistribution(n_ops)
         self.optimizer = torch.optim.Adam(self.parameters(), lr=lr_schedule(1))
@@ -84,26 +80,28 @@ class OpPolicy(ActorCriticPolicy):
         if not deterministic:
             latents = latents + self.log_std.exp() * self._noise(obs)
         actions = torch.tanh(latents)
-        return actions, self.predict_values(obs), self._log_prob(distribution, latents)
+        return actions, self.predict_values(obs), self._log_prob(obs, distribution, latents)
 
     @torch.no_grad()
-    def start_at(self, magnitudes: np.ndarray) -> None:
-        """Sets where the ops' magnitudes (n_ops,) start from.
-
-        Those at 0 are switched off for good: what happens to them no longer counts.
-        """
-        actions = torch.from_numpy(to_actions(magnitudes))
-        bias = torch.atanh(actions) - self.network.start
-        self.network.op_bias.copy_(bias.where(actions > OFF_BELOW, OFF_BIAS))
-        self.searched.copy_(actions > OFF_BELOW)
+    def start_at(self, magnitudes: np.ndarray, gates: np.ndarray) -> None:
+        """Sets the magnitudes (n_ops,) that ops start from, and where they act: (n_ops, 2)."""
+        start = torch.atanh(torch.from_numpy(to_actions(magnitudes)))
+        self.network.op_bias.copy_(start - self.network.start)
+        self.network.gate.copy_(torch.from_numpy(gates))
 
     def _log_prob(
-        self, distribution: SquashedDiagGaussianDistribution, latents: torch.Tensor
+        self,
+        obs: torch.Tensor,
+        distribution: SquashedDiagGaussianDistribution,
+        latents: torch.Tensor,
     ) -> torch.Tensor:
-        """Log-density (B,) of the actions that squashing makes of latents, searched ops alone."""
+        """Log-density (B,) of the actions that squashing makes of latents.
+
+        Ops whose gate is less than half open are off, whatever is drawn for them, and do not count.
+        """
         slope = 1 - torch.tanh(latents) ** 2
         each: torch.Tensor = distribution.distribution.log_prob(latents) - torch.log(slope + 1e-6)
-        return (each * self.searched).sum(-1)
+        return (each * (self.network.opened(obs) >= 0.5)).sum(-1)
 
     def _noise(self, obs: torch.Tensor) -> torch.Tensor:
         """Standard normal noise (B, n_ops), of which a part is held for the whole episode.
@@ -126,10 +124,11 @@ class OpPolicy(ActorCriticPolicy):
         self, obs: PyTorchObs, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Values, log-probabilities and entropy (None: not analytical) of given actions."""
+        assert isinstance(obs, torch.Tensor)
         distribution = self.get_distribution(obs)
         bound = 1 - torch.finfo(actions.dtype).eps
         latents = torch.atanh(actions.clamp(-bound, bound))
-        return self.predict_values(obs), self._log_prob(distribution, latents), None
+        return self.predict_values(obs), self._log_prob(obs, distribution, latents), None
 
     def get_distribution(self, obs: PyTorchObs) -> SquashedDiagGaussianDistribution:
         """The squashed Gaussian over actions."""

@@ -26,10 +26,6 @@ FEWEST_TRAININGS = 12
 SHIFTS = {"fitted": 0.0, "weaker": -0.3, "stronger": 0.3}
 """What adaptation tries on top of the biases of the ops that help."""
 
-SLOPES = (0.1, 0.3)
-"""What adaptation expects of how effects change with the budget: that augmentation is worth more
-in long runs is common to the ops, more than that one op differs from the others in it."""
-
 HALF_OPEN = 0.05
 """An op's gate is half open where its expected effect on the score is 0, and moves by as much
 again for this effect: half a point of accuracy, more or less."""
@@ -135,7 +131,7 @@ def adapt(
     size = 6
     rounds = max(1, trainings * 3 // 4 // size)
     random, budgets = np.random.default_rng((trial.seed, 2)), []
-    screening = Screening(len(own), random, SLOPES)
+    screening = Screening(len(own), random)
     for number in range(rounds):
         on = screening.ask(size)
         arms = [_arm(shifted(policy, bias), "adapting") for bias in np.where(on, free, off)]

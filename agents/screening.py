@@ -2,8 +2,8 @@
 
 A reward tells what all ops of a run did together. Where each is switched on at random, a linear
 model of the scores separates their effects, every child informing about every op (the main
-effects of a factorial design). An op that harms is then left out before magnitudes are searched,
-and the others start from the magnitude that promises most.
+effects of a factorial design). A policy then starts with each op off at the budgets where it harms,
+and at the magnitude that promises most where it helps.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,21 @@ ON = 0.3
 OCTAVES = 1.0
 """A search tries them at up to so many times twice or half of `ON`."""
 
-DROP_BELOW = 0.3
-"""An op is left out if the probability that it helps is lower than this."""
+KNOWN = 2.0
+"""The dose that promises most is doubled or halved if what a doubling adds is known to be positive
+or negative by so many standard deviations, and moves the less, the less is known."""
 
 TRIED = 0.1
 """However much it seems to harm, an op is on in this share of the children; and off likewise."""
 
 PRIOR = 0.3
 """Standard deviation of an op's effect before anything is known, in units of the score."""
+
+SLOPES = (0.1, 0.3)
+"""What is expected of how effects change with the budget, as standard deviations of the slopes, for
+a standard deviation of the budgets: of what an op has for itself, and of what all ops have in
+common. That augmentation is worth more in long runs is common to them, more than that one op
+differs from the others in it."""
 
 
 class Screening:
@@ -42,34 +49,26 @@ class Screening:
     by as much for every doubling.
     """
 
-    def __init__(
-        self,
-        n_ops: int,
-        random: np.random.Generator,
-        slopes: tuple[float, float] = (PRIOR, 0.0),
-        octaves: float = 0.0,
-    ) -> None:
+    def __init__(self, n_ops: int, random: np.random.Generator, octaves: float = 0.0) -> None:
         """Starts without a belief.
 
         Args:
             n_ops: number of ops.
             random: draws the subsets.
-            slopes: what is expected of the lines' slopes, as standard deviations: of what an op
-                has for itself, and of what all ops have in common, in units of the score for a
-                standard deviation of the budgets.
             octaves: doses are drawn log-uniformly from 2^-octaves to 2^octaves.
         """
-        self.helps = np.full(n_ops, 0.5)
-        """Each op's probability of having a positive effect."""
         self.effects = np.zeros(n_ops)
-        """Each op's expected effect on the score, there."""
+        """Each op's expected effect on the score."""
+        self.deviations = np.full(n_ops, PRIOR)
+        """How well each effect is known, as its standard deviation."""
         self.lines = np.zeros((n_ops, 2))
-        """The expected effect at any budget: a + b x, where x is the feature `log_passes`."""
+        """The expected effect at any budget, at those doses: a + b x, where x is `log_passes`."""
         self.doses = np.ones(n_ops)
         """The dose of each op that promises most, the nearer to 1 the less is known of it."""
         self.octaves = octaves
-        levels, own = (deviation**2 * np.eye(n_ops) for deviation in (PRIOR, slopes[0]))
-        self._prior = block_diag(levels, own + slopes[1] ** 2, levels)
+        own, common = SLOPES
+        levels, slopes = PRIOR**2 * np.eye(n_ops), own**2 * np.eye(n_ops) + common**2
+        self._prior = block_diag(levels, slopes, levels)
         self._random = random
         self._drawn: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []
@@ -118,21 +117,36 @@ class Screening:
             squares = ((scores - features @ weights) ** 2).sum()
             noise = squares / max(1.0, len(scores) - fitted) + 1e-6
         level, slope, doubling = np.split(weights, 3)
-        sure = doubling / np.sqrt(np.diag(covariance))[-len(doubling) :]
+        sure = doubling / np.sqrt(np.diag(covariance))[-len(doubling) :] / KNOWN
         doubled = self.octaves * sure.clip(-1, 1)
         self.doses = 2**doubled
-        each = np.eye(len(self.helps))
+        each = np.eye(len(self.effects))
         reading = np.hstack([each, each, doubled * each])
         self.effects = reading @ weights
-        self.lines = np.column_stack([level - slope * centre / spread, slope / spread])
-        deviations = np.sqrt(np.diag(reading @ covariance @ reading.T))
-        self.helps = norm.cdf(self.effects / deviations)
+        level += doubled * doubling - slope * centre / spread
+        self.lines = np.column_stack([level, slope / spread])
+        self.deviations = np.sqrt(np.diag(reading @ covariance @ reading.T))
 
     @property
     def magnitudes(self) -> np.ndarray:
-        """Where a search of magnitudes may start from, 0 for what is not worth it: (n_ops,)."""
-        chosen: np.ndarray = ON * self.doses * (self.helps >= DROP_BELOW)
-        return chosen
+        """Where a search of magnitudes may start from, where the gates are open: (n_ops,)."""
+        return ON * self.doses
+
+    @property
+    def helps(self) -> np.ndarray:
+        """Each op's probability of having a positive effect: (n_ops,)."""
+        probabilities: np.ndarray = norm.cdf(self.effects / self.deviations)
+        return probabilities
+
+    @property
+    def gates(self) -> np.ndarray:
+        """`PolicyNetwork.gate` for ops that act where they help: (n_ops, 2).
+
+        It is open where the op is expected to help, and closed where it is expected to harm by as
+        much as a standard deviation.
+        """
+        gates: np.ndarray = self.lines / self.deviations[:, None] + (1, 0)
+        return gates
 
 
 def screen(

@@ -154,10 +154,14 @@ def _screen_ops(
         progress.after_rollout,
     )  # fmt: skip
     progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
-    policy.start_at(screening.magnitudes)
-    rows = zip(config.ops, screening.effects, screening.helps, screening.magnitudes, strict=True)
-    names = ("effect", "helps", "magnitude")
-    write_json(folder / SCREENING, {op: dict(zip(names, row, strict=True)) for op, *row in rows})
+    policy.start_at(screening.magnitudes, screening.gates)
+    found = zip(
+        config.ops, screening.effects, screening.helps, screening.lines.tolist(),
+        screening.magnitudes, strict=True,
+    )  # fmt: skip
+    names = ("effect", "helps", "line", "magnitude")
+    worth = {op: dict(zip(names, values, strict=True)) for op, *values in found}
+    write_json(folder / SCREENING, worth)
 
 
 def _costs(

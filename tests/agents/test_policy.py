@@ -105,6 +105,21 @@ def test_log_probabilities_by_hand() -> None:
     assert entropy is None
 
 
+def test_what_is_drawn_for_an_op_whose_gate_is_closed_does_not_count() -> None:
+    policy = op_policy()
+    seen = torch.from_numpy(observations(5))
+    with torch.no_grad():
+        policy.network.gate[0] = torch.tensor([0.4, 0.0])
+    actions, _, log_probability = policy(seen)
+    changed = actions.clone()
+    changed[:, 0] = 0.3
+    assert policy.evaluate_actions(seen, changed)[1].tolist() == pytest.approx(
+        log_probability.tolist(), rel=1e-5, abs=1e-5
+    )
+    changed[:, 1] = 0.3
+    assert (policy.evaluate_actions(seen, changed)[1] - log_probability).abs().min() > 1e-3
+
+
 def test_seeds_and_the_global_random_state() -> None:
     before = torch.get_rng_state()
     first, second, other = op_policy(seed=0), op_policy(seed=0), op_policy(seed=1)

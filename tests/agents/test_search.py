@@ -23,7 +23,7 @@ from adaptaug.artefact import load_policy
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
-from adaptaug.policy import OFF_BIAS, to_magnitudes
+from adaptaug.policy import to_magnitudes
 from adaptaug.randomness import RandomStream
 from agents.screening import Screening
 from agents.search import (
@@ -240,12 +240,18 @@ SCREENED = replace(CONFIG, episodes=24, screening=0.34)
 """Two rollouts of screening, then the four updates."""
 
 
+def find(patch: pytest.MonkeyPatch) -> None:
+    """Has a screening find that the first op harms and the second should start strong."""
+    patch.setattr(Screening, "magnitudes", np.array([0.3, 0.5]))
+    patch.setattr(Screening, "gates", np.array([[0.2, 0.0], [1.0, 0.0]]))
+
+
 @pytest.fixture(scope="module")
 def screened(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, Path]:
-    """An undisturbed search that screens its ops: the first harms, the second starts strong."""
+    """An undisturbed search that screens its ops, with what `find` has it find."""
     folder = tmp_path_factory.mktemp("screened")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Screening, "magnitudes", np.array([0.0, 0.5]))
+        find(patch)
         patch.setattr("agents.search.calibrate", lambda *arguments: CostTable({}, 1.25))
         return search(SCREENED, folder), folder
 
@@ -255,13 +261,13 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
 ) -> None:
     result, folder = screened
     assert (result.episodes, len(result.history)) == (24, 4)
-    assert result.policy.network.op_bias[0].item() == OFF_BIAS
     magnitudes = result.policy.network.magnitudes(np.zeros(observation_size(2), np.float32))
     assert magnitudes[0] == 0
     assert magnitudes[1] == pytest.approx(0.5, abs=0.1)
     found = json.loads((folder / "screening.json").read_text())
-    assert {op: row["magnitude"] for op, row in found.items()} == {"rotate": 0.0, "noise": 0.5}
-    assert all(np.isfinite(row["effect"]) and 0 < row["helps"] < 1 for row in found.values())
+    assert {op: row["magnitude"] for op, row in found.items()} == {"rotate": 0.3, "noise": 0.5}
+    assert all(np.isfinite([row["effect"], *row["line"]]).all() for row in found.values())
+    assert all(0 < row["helps"] < 1 for row in found.values())
 
 
 # One step of the statistics' rollout, four of the screening's, then two in each update's.
@@ -273,7 +279,7 @@ def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Screening, "magnitudes", np.array([0.0, 0.5]))
+    find(monkeypatch)
     with monkeypatch.context() as patch:
         interrupt(patch, GroupedVecEnv, "step_wait", call)
         stopped = search(SCREENED, tmp_path)
