@@ -1,7 +1,8 @@
 """Words and their ids: split, count and encode sentences with the `tokenizers` library.
 
 A sentence is cut as the Penn treebank does it, as are SST-2 and the vocabularies of published word
-vectors: "don't" is "do" and "n't", "it's" is "it" and "'s", a run of punctuation is one token.
+vectors: "don't" is "do" and "n't", "it's" is "it" and "'s", a run of punctuation is one token. A
+line break of HTML, as in IMDB's reviews, is a space.
 Sentences that come as lists of tokens keep one id per token.
 """
 
@@ -15,6 +16,7 @@ import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import Sequence as InTurn
 from tokenizers.pre_tokenizers import Split
 from tokenizers.trainers import WordLevelTrainer
 from torch import Tensor
@@ -36,6 +38,7 @@ MAX_WORDS = 10_000
 MAX_TOKENS = 256
 """Tokens kept per sentence at load; the tail is cut."""
 
+_BREAK = r"(?i)<br\s*/?>"
 _WORD = r"\w+(?=n't\b)|n't\b|'(?:s|d|m|ll|re|ve)\b|\w+|[^\w\s]+"
 
 
@@ -146,5 +149,7 @@ def _tokenizer(ids: dict[str, int], lowercase: bool) -> Tokenizer:
     tokenizer = Tokenizer(WordLevel(ids, unk_token=SPECIALS[UNKNOWN]))
     if lowercase:
         tokenizer.normalizer = Lowercase()
-    tokenizer.pre_tokenizer = Split(Regex(_WORD), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = InTurn(
+        [Split(Regex(_BREAK), "removed"), Split(Regex(_WORD), "removed", invert=True)]
+    )
     return tokenizer

@@ -25,6 +25,7 @@ def test_most_frequent_words_come_first_and_the_alphabet_breaks_ties() -> None:
         ("can't we'll café 3,5", "ca n't we 'll café 3 , 5"),
         ("'quoted' 'dumb'", "' quoted ' ' dumb '"),
         ("rock 'n' roll", "rock ' n ' roll"),
+        ("Bad.<br /><br>a <BR/> b < br", "bad . a b < br"),
     ],
 )
 def test_a_sentence_is_cut_as_in_the_penn_treebank(sentence: str, words: str) -> None:
