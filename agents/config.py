@@ -22,6 +22,8 @@ class SearchConfig:
     """Child trainings, at most; rounded to whole updates."""
     screening: float = 0.1
     """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
+    screened_at: float = 0.3
+    """Magnitude around which the screening tries the ops, in (0, 1]."""
     groups: int = 3
     """Groups of children in an update."""
     group_size: int = 6

@@ -16,15 +16,18 @@ from adaptaug.observation import GLOBAL_FEATURES
 from adaptaug.policy import to_actions
 from envs.vector import GroupedVecEnv
 
-ON = 0.3
-"""Magnitude around which a search tries the ops."""
-
 OCTAVES = 1.0
-"""A search tries them at up to so many times twice or half of `ON`."""
+"""A search tries doses from a half to twice a magnitude: up to so many octaves off."""
+
+STRONGEST = 0.9
+"""Largest magnitude to start from, which leaves some way to go up."""
 
 KNOWN = 2.0
 """The dose that promises most is doubled or halved if what a doubling adds is known to be positive
 or negative by so many standard deviations, and moves the less, the less is known."""
+
+BARELY_OPEN = 2 / 3
+"""How far a gate is open where magnitudes of 0.3 to 0.5 leave 0, seeing that `OFF_BIAS` is -3."""
 
 TRIED = 0.1
 """However much it seems to harm, an op is on in this share of the children; and off likewise."""
@@ -45,8 +48,8 @@ class Screening:
     Subsets follow the belief so far: an op that probably harms is mostly off, so that the others
     are judged in the company in which they will be used. An effect may change with the budget: it
     is a line over the logarithm of the passes, read one standard deviation above the mean, since
-    what does not help in a long run does not help in a short one. It may change with the dose too,
-    by as much for every doubling.
+    what does not help in a long run does not help in a short one. It may change with the dose too:
+    what every doubling adds is another such line.
     """
 
     def __init__(self, n_ops: int, random: np.random.Generator, octaves: float = 0.0) -> None:
@@ -68,7 +71,7 @@ class Screening:
         self.octaves = octaves
         own, common = SLOPES
         levels, slopes = PRIOR**2 * np.eye(n_ops), own**2 * np.eye(n_ops) + common**2
-        self._prior = block_diag(levels, slopes, levels)
+        self._prior = block_diag(levels, slopes, levels, slopes)
         self._random = random
         self._drawn: list[np.ndarray] = []
         self._scores: list[np.ndarray] = []
@@ -102,7 +105,7 @@ class Screening:
         budgets = (budgets - centre) / spread
         features = np.concatenate(
             [
-                np.hstack([on, on * budget, doubled])
+                np.hstack([on, on * budget, doubled, doubled * budget])
                 for (on, doubled), budget in zip(self._drawn, budgets, strict=True)
             ]
         )
@@ -116,21 +119,19 @@ class Screening:
             fitted = len(budgets) + np.trace(covariance @ products) / noise  # degrees of freedom
             squares = ((scores - features @ weights) ** 2).sum()
             noise = squares / max(1.0, len(scores) - fitted) + 1e-6
-        level, slope, doubling = np.split(weights, 3)
-        sure = doubling / np.sqrt(np.diag(covariance))[-len(doubling) :] / KNOWN
-        doubled = self.octaves * sure.clip(-1, 1)
-        self.doses = 2**doubled
-        each = np.eye(len(self.effects))
-        reading = np.hstack([each, each, doubled * each])
-        self.effects = reading @ weights
-        level += doubled * doubling - slope * centre / spread
-        self.lines = np.column_stack([level, slope / spread])
-        self.deviations = np.sqrt(np.diag(reading @ covariance @ reading.T))
 
-    @property
-    def magnitudes(self) -> np.ndarray:
-        """Where a search of magnitudes may start from, where the gates are open: (n_ops,)."""
-        return ON * self.doses
+        def known(reading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Means and standard deviations of linear readings (n_ops, weights)."""
+            return reading @ weights, np.sqrt(np.diag(reading @ covariance @ reading.T))
+
+        above = np.tile(np.eye(len(self.effects)), 2)  # a line, one deviation above the mean budget
+        doubling, deviations = known(np.hstack([0 * above, above]))
+        doubled = self.octaves * (doubling / deviations / KNOWN).clip(-1, 1)
+        self.doses = 2**doubled
+        self.effects, self.deviations = known(np.hstack([above, doubled[:, None] * above]))
+        on, twice = weights.reshape(2, 2, -1)
+        level, slope = on + doubled * twice
+        self.lines = np.column_stack([level - slope * centre / spread, slope / spread])
 
     @property
     def helps(self) -> np.ndarray:
@@ -142,10 +143,9 @@ class Screening:
     def gates(self) -> np.ndarray:
         """`PolicyNetwork.gate` for ops that act where they help: (n_ops, 2).
 
-        It is open where the op is expected to help, and closed where it is expected to harm by as
-        much as a standard deviation.
+        An op acts where it is expected to help, fully so from a third of a standard deviation on.
         """
-        gates: np.ndarray = self.lines / self.deviations[:, None] + (1, 0)
+        gates: np.ndarray = self.lines / self.deviations[:, None] + (BARELY_OPEN, 0)
         return gates
 
 
@@ -153,6 +153,7 @@ def screen(
     env: GroupedVecEnv,
     observations: np.ndarray,
     decisions: int,
+    magnitude: float,
     rollouts: int,
     random: np.random.Generator,
     after_rollout: Callable[[], object],
@@ -163,6 +164,7 @@ def screen(
         env: where the children train.
         observations: the first ones (num_envs, size), as `env.reset` has returned them.
         decisions: decisions in an episode.
+        magnitude: what a dose of 1 is, in (0, 1].
         rollouts: episodes of every child.
         random: draws the subsets.
         after_rollout: called after each of them.
@@ -171,12 +173,12 @@ def screen(
         What was learned, and the number of batches that children were trained on.
     """
     assert env.action_space.shape is not None
-    screening = Screening(env.action_space.shape[0], random, octaves=OCTAVES)
+    screening = Screening(env.action_space.shape[0], random, OCTAVES)
     passes, steps = GLOBAL_FEATURES.index("log_passes"), 0
     for _ in range(rollouts):
         budgets = observations[:: env.group_size, passes]
         doses = screening.ask(env.num_envs)
-        actions = to_actions(doses * ON).astype(np.float32)
+        actions = to_actions((magnitude * doses).clip(max=1)).astype(np.float32)
         scores = np.zeros(env.num_envs)
         for _ in range(decisions):
             env.step_async(actions)

@@ -22,7 +22,7 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint, save_checkpoi
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
-from agents.screening import screen
+from agents.screening import STRONGEST, screen
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"
@@ -150,14 +150,15 @@ def _screen_ops(
     assert isinstance(policy, OpPolicy)
     save_checkpoint(folder / CHECKPOINT, agent, env, progress.counts)
     screening, steps = screen(
-        env, observations, agent.n_steps, rollouts, np.random.default_rng(config.seed),
-        progress.after_rollout,
+        env, observations, agent.n_steps, config.screened_at, rollouts,
+        np.random.default_rng(config.seed), progress.after_rollout,
     )  # fmt: skip
     progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
-    policy.start_at(screening.magnitudes, screening.gates)
+    magnitudes = (config.screened_at * screening.doses).clip(max=STRONGEST)
+    policy.start_at(magnitudes, screening.gates)
     found = zip(
-        config.ops, screening.effects, screening.helps, screening.lines.tolist(),
-        screening.magnitudes, strict=True,
+        config.ops, screening.effects, screening.helps, screening.lines.tolist(), magnitudes,
+        strict=True,
     )  # fmt: skip
     names = ("effect", "helps", "line", "magnitude")
     worth = {op: dict(zip(names, values, strict=True)) for op, *values in found}

@@ -21,6 +21,8 @@ class Defaults:
     """The op space of a search."""
     hand_set: Mapping[str, float]
     """A moderate constant that a person would set, labels preserved."""
+    screened_at: float
+    """Magnitude around which a search first tries the ops."""
 
 
 DEFAULTS: dict[Modality, Defaults] = {
@@ -30,6 +32,7 @@ DEFAULTS: dict[Modality, Defaults] = {
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
          "erasing", "mixup"),
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
+        0.3,
     ),
     # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and
     # deletes 10%.
@@ -37,11 +40,13 @@ DEFAULTS: dict[Modality, Defaults] = {
         "bilstm", 64,
         ("synonym", "insertion", "swap", "deletion", "masking"),
         {"synonym": 0.8, "swap": 0.5, "deletion": 0.4, "masking": 0.5},
+        0.5,
     ),
     "tagging": Defaults(
         "tagger", 64,
         ("labelwise", "synonym_outside", "mention", "segments", "masking"),
         dict.fromkeys(("labelwise", "synonym_outside", "mention", "segments", "masking"), 0.35),
+        0.3,
     ),
 }  # fmt: skip
 """By modality."""

@@ -39,7 +39,7 @@ from experiments.cli import (
     described,
     main,
 )
-from experiments.defaults import default_ops, suiting
+from experiments.defaults import DEFAULTS, default_ops, suiting
 from experiments.report import arms_table, write_report
 
 
@@ -146,6 +146,7 @@ def run(options: Options) -> int:
         cost_weight=options.cost_weight,
         episodes=options.episodes,
         screening=options.screening,
+        screened_at=DEFAULTS[load(task.dataset).modality].screened_at,
         actor=options.actor,
         op_bias=options.op_bias,
         seed=options.seed,

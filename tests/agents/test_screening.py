@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
-from agents.screening import ON, Screening
+from adaptaug.observation import observation_size
+from adaptaug.policy import PolicyNetwork, to_actions
+from agents.screening import BARELY_OPEN, Screening
 
 EFFECTS = np.array([0.3, 0.1, 0.05, -0.2, -0.4])
 
@@ -59,12 +62,23 @@ def test_gates_open_where_an_op_helps_and_close_where_it_harms() -> None:
     assert opened(3.5).tolist() == [1, 1, 1, 1, 1]
 
 
-def test_a_gate_is_open_until_an_op_is_known_to_harm() -> None:
+def test_a_gate_opens_the_further_the_better_an_effect_is_known() -> None:
     screening = Screening(2, np.random.default_rng(0))
-    assert screening.gates.tolist() == [[1.0, 0.0]] * 2
+    assert screening.gates.tolist() == [[BARELY_OPEN, 0.0]] * 2
     screening.deviations = np.array([0.1, 0.2])
     screening.lines = np.array([[-0.1, 0.0], [0.0, -0.1]])
-    assert screening.gates.tolist() == [[0.0, 0.0], [1.0, -0.5]]
+    assert screening.gates.tolist() == [[BARELY_OPEN - 1, 0.0], [BARELY_OPEN, -0.5]]
+
+
+@pytest.mark.parametrize("magnitude", [0.3, 0.5])
+def test_magnitudes_leave_0_where_a_gate_is_barely_open(magnitude: float) -> None:
+    network = PolicyNetwork(2)
+    bias = np.arctanh(to_actions(np.full(2, magnitude))) - network.start
+    with torch.no_grad():
+        network.op_bias.copy_(torch.from_numpy(bias))
+        network.gate[:, 0] = torch.tensor([BARELY_OPEN - 0.1, BARELY_OPEN + 0.1])
+    closed, opened = network.magnitudes(np.zeros(observation_size(2), np.float32))
+    assert closed == 0 < opened
 
 
 def test_on_noise_alone_doses_mostly_stay() -> None:
@@ -78,20 +92,22 @@ def test_on_noise_alone_doses_mostly_stay() -> None:
     assert np.mean(doses) < 0.5
 
 
-def test_an_op_starts_from_the_dose_that_helps() -> None:
-    """The first op wants to be strong, the second weak, the third does not care."""
+def test_an_op_starts_from_the_dose_that_helps_in_long_runs() -> None:
+    """The first op wants to be strong there, the second weak, the third does not care."""
     random = np.random.default_rng(0)
     screening, doubling = Screening(3, random, octaves=1.0), np.array([0.2, -0.2, 0.0])
-    assert screening.magnitudes.tolist() == [ON] * 3
+    assert screening.doses.tolist() == [1.0] * 3
     for _ in range(30):
-        doses = screening.ask(6)
+        doses, budget = screening.ask(6), random.normal()
         assert ((doses == 0) | ((doses >= 0.5) & (doses <= 2))).all()
         doubled = np.log2(np.where(doses > 0, doses, 1))
-        scores = (doses > 0).sum(1) * 0.2 + doubled @ doubling + random.normal(0, 0.1, 6)
-        screening.tell(doses, scores, random.normal())
-    assert screening.magnitudes[:2].tolist() == [2 * ON, ON / 2]
-    assert ON / 2 <= screening.magnitudes[2] <= 2 * ON
+        effects = (doses > 0).sum(1) * 0.2 + doubled @ doubling * budget
+        screening.tell(doses, effects + random.normal(0, 0.1, 6), budget)
+    assert screening.doses[:2].tolist() == [2.0, 0.5]
+    assert 0.5 <= screening.doses[2] <= 2.0
     assert np.abs(screening.effects - [0.4, 0.4, 0.2]).max() < 0.1
+    expected = [[0.2, 0.2], [0.2, 0.2], [0.2, 0.0]]
+    assert np.abs(screening.lines - expected).max() < 0.1
 
 
 def test_what_harms_is_tried_less_often() -> None:

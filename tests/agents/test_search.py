@@ -25,7 +25,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
 from adaptaug.policy import to_magnitudes
 from adaptaug.randomness import RandomStream
-from agents.screening import Screening
+from agents.screening import STRONGEST, Screening
 from agents.search import (
     SearchConfig,
     SearchResult,
@@ -242,7 +242,11 @@ SCREENED = replace(CONFIG, episodes=24, screening=0.34)
 
 def find(patch: pytest.MonkeyPatch) -> None:
     """Has a screening find that the first op harms and the second should start strong."""
-    patch.setattr(Screening, "magnitudes", np.array([0.3, 0.5]))
+
+    def fit(screening: Screening) -> None:
+        screening.doses = np.array([1.0, 4.0])
+
+    patch.setattr(Screening, "_fit", fit)
     patch.setattr(Screening, "gates", np.array([[0.2, 0.0], [1.0, 0.0]]))
 
 
@@ -263,9 +267,12 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
     assert (result.episodes, len(result.history)) == (24, 4)
     magnitudes = result.policy.network.magnitudes(np.zeros(observation_size(2), np.float32))
     assert magnitudes[0] == 0
-    assert magnitudes[1] == pytest.approx(0.5, abs=0.1)
+    assert magnitudes[1] == pytest.approx(STRONGEST, abs=0.1)
     found = json.loads((folder / "screening.json").read_text())
-    assert {op: row["magnitude"] for op, row in found.items()} == {"rotate": 0.3, "noise": 0.5}
+    assert {op: row["magnitude"] for op, row in found.items()} == {
+        "rotate": 0.3,
+        "noise": STRONGEST,
+    }
     assert all(np.isfinite([row["effect"], *row["line"]]).all() for row in found.values())
     assert all(0 < row["helps"] < 1 for row in found.values())
 
