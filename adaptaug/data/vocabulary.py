@@ -2,8 +2,8 @@
 
 A sentence is cut as the Penn treebank does it, as are SST-2 and the vocabularies of published word
 vectors: "don't" is "do" and "n't", "it's" is "it" and "'s", a run of punctuation is one token. A
-line break of HTML, as in IMDB's reviews, is a space.
-Sentences that come as lists of tokens keep one id per token.
+line break of HTML, as in IMDB's reviews, is a space. Sentences that come as lists of tokens keep
+one id per token.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
