@@ -16,6 +16,7 @@ from adaptaug.controllers import Controller
 from adaptaug.cost import CostTable
 from adaptaug.data import Source, load, preload
 from adaptaug.episode import Episode
+from adaptaug.interrupts import kept_from_workers
 from adaptaug.ops import Op, OpSpace
 from adaptaug.randomness import one_thread
 from adaptaug.robustness import robustness, score_names
@@ -158,10 +159,11 @@ class Pool:
             for index, job in enumerate(jobs):
                 yield index, train_child(job)
             return
-        futures = {
-            self._executor.submit(train_child, _self_contained(job)): index
-            for index, job in enumerate(jobs)
-        }
+        with kept_from_workers():
+            futures = {
+                self._executor.submit(train_child, _self_contained(job)): index
+                for index, job in enumerate(jobs)
+            }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -193,9 +195,6 @@ def _self_contained(job: Job) -> Job:
 
 
 def _prepare_worker(sources: Sequence[Source]) -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
     for source in sources:
         preload(source)

@@ -36,8 +36,8 @@ PROBE_MAGNITUDE = 0.5
 
 GLOBAL_FEATURES = (
     "progress",  # fraction of the run done
-    "log_passes",  # log2(1 + passes over the training data in the whole run) / 4
-    "log_passes_left",  # log2(1 + passes still to come) / 4
+    "log_passes",  # of the whole run over the training data; see `log_passes`
+    "log_passes_left",  # the same of the passes still to come
     "learning_rate",  # fraction of its peak
     "batch_loss",  # augmented batches of the last interval, over log(classes)
     "batch_accuracy",  # the same, above chance
@@ -89,6 +89,11 @@ class Observation:
 def observation_size(n_ops: int) -> int:
     """Length of the flat observation of an op space of `n_ops` ops."""
     return len(GLOBAL_FEATURES) + n_ops * len(OP_FEATURES)
+
+
+def log_passes(passes: float) -> float:
+    """A number of passes over the training data as a feature: log2(1 + passes) / 4."""
+    return math.log2(1 + passes) / 4
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,8 @@ class Observer:
         batches = situation.batches or train
         features = {
             "progress": situation.progress,
-            "log_passes": math.log2(1 + situation.passes) / 4,
-            "log_passes_left": math.log2(1 + situation.passes * (1 - situation.progress)) / 4,
+            "log_passes": log_passes(situation.passes),
+            "log_passes_left": log_passes(situation.passes * (1 - situation.progress)),
             "learning_rate": situation.learning_rate,
             "batch_loss": batches.loss / scale,
             "batch_accuracy": self._above_chance(batches.accuracy),

@@ -164,6 +164,13 @@ class PolicyNetwork(nn.Module):
         closed = torch.full_like(self.op_bias, OFF_BIAS)
         return latents + torch.lerp(closed, self.op_bias, self.opened(observations)) + self.start
 
+    @torch.no_grad()
+    def start_at(self, magnitudes: np.ndarray, gates: np.ndarray) -> None:
+        """Sets the magnitudes (n_ops,) that ops start from, and where they act: (n_ops, 2)."""
+        latents = torch.atanh(torch.from_numpy(to_actions(magnitudes)))
+        self.op_bias.copy_(latents - self.start)
+        self.gate.copy_(torch.from_numpy(gates))
+
     def opened(self, observations: torch.Tensor) -> torch.Tensor:
         """How far the gates are open, 0 to 1, under observations (B, size): (B, n_ops)."""
         passes = observations[..., _LOG_PASSES, None]

@@ -12,7 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES
-from adaptaug.policy import PolicyNetwork, initialise, mlp, to_actions
+from adaptaug.policy import PolicyNetwork, initialise, mlp
 
 HELD_SHARE = 0.5
 """Share of the exploration noise's variance that one episode keeps from start to end."""
@@ -81,13 +81,6 @@ class OpPolicy(ActorCriticPolicy):
             latents = latents + self.log_std.exp() * self._noise(obs)
         actions = torch.tanh(latents)
         return actions, self.predict_values(obs), self._log_prob(obs, distribution, latents)
-
-    @torch.no_grad()
-    def start_at(self, magnitudes: np.ndarray, gates: np.ndarray) -> None:
-        """Sets the magnitudes (n_ops,) that ops start from, and where they act: (n_ops, 2)."""
-        start = torch.atanh(torch.from_numpy(to_actions(magnitudes)))
-        self.network.op_bias.copy_(start - self.network.start)
-        self.network.gate.copy_(torch.from_numpy(gates))
 
     def _log_prob(
         self,

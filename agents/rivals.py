@@ -1,68 +1,27 @@
-"""Searches that rival PPO's: the best constant by random search, and adaptation of op biases."""
+"""Searches that rival PPO's: the best constant by random search, and adaptation to new data."""
 
 import copy
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Learned
-from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Arm, Job, Pool, Record
+from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
-from adaptaug.policy import OFF_BIAS
-from adaptaug.task import TaskRange
-from agents.screening import Screening
-from envs.child_training import potential
+from agents.screening import Screening, screen
+from agents.trial import Trial
 
 FEWEST_TRAININGS = 12
 """Fewer child trainings than these find nothing."""
 
 SHIFTS = {"fitted": 0.0, "weaker": -0.3, "stronger": 0.3}
-"""What adaptation tries on top of the biases of the ops that help."""
-
-HALF_OPEN = 0.05
-"""An op's gate is half open where its expected effect on the score is 0, and moves by as much
-again for this effect: half a point of accuracy, more or less."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a rival search trains its children on: the same as the policy's search."""
-
-    tasks: Sequence[TaskRange]
-    """Each pair of task and seed is drawn from one of these."""
-    costs: Sequence[CostTable]
-    """A cost table for each task."""
-    cost_weight: float
-    """Lambda of the score."""
-    seed: int
-    """Seeds tasks and children."""
-    device: str = "cpu"
-    """Where children train."""
-
-    def jobs(self, arm: Arm, trials: Sequence[int]) -> list[Job]:
-        """Jobs of one arm; arms that are given the same trial numbers share task and seed."""
-        jobs = []
-        for trial in trials:
-            random = np.random.default_rng((self.seed, trial))
-            index = int(random.integers(len(self.tasks)))
-            task = self.tasks[index].draw(random)
-            seed = int(random.integers(2**31))
-            jobs.append(Job(arm, task, seed, self.costs[index], test=False, device=self.device))
-        return jobs
-
-    def score(self, record: Record) -> float:
-        """The search's own objective: final potential less the price of the compute."""
-        reached = potential(
-            record["validation_loss"], record["validation_score"], record["num_classes"]
-        )
-        return reached - self.cost_weight * float(record["cost"])
+"""What adaptation tries on top of the biases that its screening finds."""
 
 
 def best_constant(
@@ -106,43 +65,52 @@ def best_constant(
 
 
 def adapt(
-    policy: Policy, trial: Trial, trainings: int, pool: Pool, *, quiet: bool = False
+    policy: Policy,
+    trial: Trial,
+    trainings: int,
+    magnitude: float,
+    pool: Pool,
+    *,
+    quiet: bool = False,
 ) -> tuple[Policy, dict[str, Any]]:
-    """Fits to new data which ops act at which budgets; the shared network stays as it is.
+    """Fits to new data which ops act at which budgets, and how strongly; the network stays.
 
-    Three quarters of the trainings screen the ops (see `agents.screening`): each is off, or on
-    as the network would have it, whatever held it down where the policy was searched. What an op
-    adds is a line over the budget's logarithm, and sets the op's gate: it closes where the op
-    would not help. The rest of the trainings decides, on equal tasks and seeds, between the ops
-    so gated, these a little weaker or stronger, the policy's own biases, and all ops off.
+    Three quarters of the trainings screen the ops as a search does (see `agents.screening`), and
+    set their biases and gates as a search begins with them, whatever held an op down where the
+    policy was searched; how magnitudes change over a run is the network's to say. The rest of the
+    trainings decides, on equal tasks and seeds, between the ops so fitted, these a little weaker or
+    stronger, and the policy as it was.
+
+    Args:
+        policy: what to adapt; it is left as it is.
+        trial: what children are trained on.
+        trainings: child trainings to spend, at most.
+        magnitude: around which the ops are tried, in (0, 1].
+        pool: trains the children.
+        quiet: no bars.
 
     Returns:
         The adapted policy, and what was done: `episodes` spent, what each op is worth at the
         lowest and the highest budget that was tried (`effects`), the mean `scores` of the choices,
         and which of them was `kept`.
+
+    Raises:
+        AdaptAugError: the trainings are too few.
     """
     if trainings < FEWEST_TRAININGS:
         raise AdaptAugError(
             f"adaptation needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
         )
-    with torch.no_grad():
-        own = policy.network.op_bias.numpy().astype(np.float64)
-    free, off = own.clip(min=0), np.full(len(own), OFF_BIAS)
     size = 6
-    rounds = max(1, trainings * 3 // 4 // size)
-    random, budgets = np.random.default_rng((trial.seed, 2)), []
-    screening = Screening(len(own), random)
-    for number in range(rounds):
-        on = screening.ask(size)
-        arms = [_arm(shifted(policy, bias), "adapting") for bias in np.where(on, free, off)]
-        jobs = [job for arm in arms for job in trial.jobs(arm, [number])]
-        label = f"adapting {number + 1}/{rounds}"
-        scores = [trial.score(record) for record in pool.run(jobs, label, quiet=quiet)]
-        budgets.append(math.log2(1 + jobs[0].task.passes) / 4)
-        screening.tell(on, np.array(scores), budgets[-1])
-    gate = screening.lines / HALF_OPEN / 2 + (0.5, 0)
-    choices = {name: shifted(policy, free + shift, gate) for name, shift in SHIFTS.items()}
-    choices |= {"own": policy, "off": shifted(policy, off)}
+    rounds, random = max(1, trainings * 3 // 4 // size), np.random.default_rng((trial.seed, 2))
+    with tqdm(total=rounds, desc="adapting", unit="round", disable=quiet or None) as bar:
+        screening, _ = screen(
+            policy.ops, trial, magnitude, rounds, pool, random,
+            group_size=size, after_round=lambda: bar.update(1),
+        )  # fmt: skip
+    choices = {
+        name: fitted(policy, screening, magnitude, shift) for name, shift in SHIFTS.items()
+    } | {"own": policy}
     last = range(rounds, rounds + max(1, (trainings - rounds * size) // len(choices)))
     means = {
         name: float(np.mean([
@@ -152,23 +120,30 @@ def adapt(
         for name, choice in choices.items()
     }  # fmt: skip
     chosen = max(means, key=lambda name: means[name])
-    spent = rounds * size + len(choices) * len(last)
-    ends = np.array([[1, 1], [min(budgets), max(budgets)]])
-    effects = dict(zip(policy.ops, (screening.lines @ ends).tolist(), strict=True))
+    ends = np.array([[1, 1], screening.budgets])
     done = {
-        "episodes": spent, "effects": effects, "scores": means, "kept": chosen, "seed": trial.seed,
-    }  # fmt: skip
+        "episodes": rounds * size + len(choices) * len(last),
+        "effects": dict(zip(policy.ops, (screening.lines @ ends).tolist(), strict=True)),
+        "scores": means,
+        "kept": chosen,
+        "seed": trial.seed,
+    }
     return choices[chosen], done
 
 
-def shifted(
-    policy: Policy, bias: np.ndarray, gate: Sequence[float] | np.ndarray = (1, 0)
-) -> Policy:
-    """The policy with these biases (n_ops,) and gates (n_ops, 2), open ones by default."""
+def fitted(policy: Policy, screening: Screening, magnitude: float, shift: float = 0.0) -> Policy:
+    """The policy with biases and gates as a screening around a magnitude would start them.
+
+    Args:
+        policy: whose network it shares otherwise.
+        screening: of the policy's ops.
+        magnitude: what a dose of 1 was.
+        shift: added to the biases.
+    """
     network = copy.deepcopy(policy.network)
+    network.start_at(screening.magnitudes(magnitude), screening.gates)
     with torch.no_grad():
-        network.op_bias.copy_(torch.from_numpy(bias))
-        network.gate.copy_(torch.as_tensor(gate))
+        network.op_bias.add_(shift)
     return replace(policy, network=network)
 
 

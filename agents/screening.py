@@ -3,18 +3,21 @@
 A reward tells what all ops of a run did together. Where each is switched on at random, a linear
 model of the scores separates their effects, every child informing about every op (the main
 effects of a factorial design). A policy then starts with each op off at the budgets where it harms,
-and at the magnitude that promises most where it helps.
+and at the magnitude that promises most where it helps: before a search, and on data to which a
+policy is adapted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.linalg import block_diag
 from scipy.stats import norm
 
-from adaptaug.observation import GLOBAL_FEATURES
-from adaptaug.policy import to_actions
-from envs.vector import GroupedVecEnv
+from adaptaug.controllers import Constant
+from adaptaug.evaluation import Arm, Pool
+from adaptaug.observation import log_passes
+from adaptaug.ops import Op
+from agents.trial import Trial
 
 OCTAVES = 1.0
 """A search tries doses from a half to twice a magnitude: up to so many octaves off."""
@@ -134,10 +137,20 @@ class Screening:
         self.lines = np.column_stack([level - slope * centre / spread, slope / spread])
 
     @property
+    def budgets(self) -> tuple[float, float]:
+        """The lowest and the highest budget that was tried, as the observation has them."""
+        return min(self._budgets), max(self._budgets)
+
+    @property
     def helps(self) -> np.ndarray:
         """Each op's probability of having a positive effect: (n_ops,)."""
         probabilities: np.ndarray = norm.cdf(self.effects / self.deviations)
         return probabilities
+
+    def magnitudes(self, tried: float) -> np.ndarray:
+        """The magnitudes (n_ops,) to start from, where a dose of 1 was `tried`."""
+        strongest: np.ndarray = (tried * self.doses).clip(max=STRONGEST)
+        return strongest
 
     @property
     def gates(self) -> np.ndarray:
@@ -150,43 +163,49 @@ class Screening:
 
 
 def screen(
-    env: GroupedVecEnv,
-    observations: np.ndarray,
-    decisions: int,
+    ops: Sequence[str | Op],
+    trial: Trial,
     magnitude: float,
-    rollouts: int,
+    rounds: int,
+    pool: Pool,
     random: np.random.Generator,
-    after_rollout: Callable[[], object],
+    *,
+    groups: int = 1,
+    group_size: int = 6,
+    after_round: Callable[[], object] = lambda: None,
 ) -> tuple[Screening, int]:
-    """Screens the ops of an environment's action space.
+    """Screens ops on children that train under constants, which cost nothing but the ops.
 
     Args:
-        env: where the children train.
-        observations: the first ones (num_envs, size), as `env.reset` has returned them.
-        decisions: decisions in an episode.
+        ops: the ops.
+        trial: what children are trained on.
         magnitude: what a dose of 1 is, in (0, 1].
-        rollouts: episodes of every child.
-        random: draws the subsets.
-        after_rollout: called after each of them.
+        rounds: between them the belief is brought up to date.
+        pool: trains the children.
+        random: draws the subsets and doses.
+        groups: pairs of task and seed in a round.
+        group_size: children that share them.
+        after_round: called after each.
 
     Returns:
         What was learned, and the number of batches that children were trained on.
     """
-    assert env.action_space.shape is not None
-    screening = Screening(env.action_space.shape[0], random, OCTAVES)
-    passes, steps = GLOBAL_FEATURES.index("log_passes"), 0
-    for _ in range(rollouts):
-        budgets = observations[:: env.group_size, passes]
-        doses = screening.ask(env.num_envs)
-        actions = to_actions((magnitude * doses).clip(max=1)).astype(np.float32)
-        scores = np.zeros(env.num_envs)
-        for _ in range(decisions):
-            env.step_async(actions)
-            observations, _, _, infos = env.step_wait()
-            scores += [info["reward"] for info in infos]
-        steps += sum(info["steps"] for info in infos)
-        for group, budget in enumerate(budgets):
-            rows = slice(group * env.group_size, (group + 1) * env.group_size)
-            screening.tell(doses[rows], scores[rows], float(budget))
-        after_rollout()
+    screening, steps = Screening(len(ops), random, OCTAVES), 0
+    for first in range(0, rounds * groups, groups):
+        doses = screening.ask(groups * group_size)
+        arms = [
+            Arm("screening", tuple(ops), Constant(row.tolist()))
+            for row in (magnitude * doses).clip(max=1)
+        ]
+        jobs = [
+            job
+            for index, arm in enumerate(arms)
+            for job in trial.jobs(arm, [first + index // group_size])
+        ]
+        scores = np.array([trial.score(record) for record in pool.run(jobs, "", quiet=True)])
+        steps += sum(job.task.steps for job in jobs)
+        for start in range(0, len(jobs), group_size):
+            rows = slice(start, start + group_size)
+            screening.tell(doses[rows], scores[rows], log_passes(jobs[start].task.passes))
+        after_round()
     return screening, steps

@@ -14,6 +14,7 @@ from stable_baselines3.common.logger import Logger
 
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
+from adaptaug.evaluation import worker_pool
 from adaptaug.files import make_folder, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream, one_thread
@@ -22,7 +23,8 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint, save_checkpoi
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
-from agents.screening import STRONGEST, screen
+from agents.screening import screen
+from agents.trial import Trial
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"
@@ -116,7 +118,8 @@ def _search(
     interrupted = False
     try:
         if screening and not counts["episodes"]:
-            _screen_ops(config, agent, env, screening, folder, callback)
+            trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
+            _screen_ops(config, agent, env, trial, screening, folder, callback)
         agent.learn(
             round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
             callback=callback,
@@ -141,21 +144,25 @@ def _screen_ops(
     config: SearchConfig,
     agent: PPO,
     env: GroupedVecEnv,
+    trial: Trial,
     rollouts: int,
     folder: Path,
     progress: Progress,
 ) -> None:
     """Screens the ops, counts what that has cost, and notes what they are worth."""
-    policy, observations = agent.policy, env.reset()
+    policy = agent.policy
     assert isinstance(policy, OpPolicy)
+    env.reset()  # a checkpoint is of episodes that have begun
     save_checkpoint(folder / CHECKPOINT, agent, env, progress.counts)
-    screening, steps = screen(
-        env, observations, agent.n_steps, config.screened_at, rollouts,
-        np.random.default_rng(config.seed), progress.after_rollout,
-    )  # fmt: skip
+    with worker_pool([item.task.dataset for item in trial.tasks], config.processes) as pool:
+        screening, steps = screen(
+            config.ops, trial, config.screened_at, rollouts, pool,
+            np.random.default_rng(config.seed), groups=config.groups,
+            group_size=config.group_size, after_round=progress.after_rollout,
+        )  # fmt: skip
     progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
-    magnitudes = (config.screened_at * screening.doses).clip(max=STRONGEST)
-    policy.start_at(magnitudes, screening.gates)
+    magnitudes = screening.magnitudes(config.screened_at)
+    policy.network.start_at(magnitudes, screening.gates)
     found = zip(
         config.ops, screening.effects, screening.helps, screening.lines.tolist(), magnitudes,
         strict=True,

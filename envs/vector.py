@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from adaptaug.data import Source, load, preload
 from adaptaug.errors import AdaptAugError
+from adaptaug.interrupts import kept_from_workers
 from adaptaug.ops import Op, register_missing
 from envs.child_training import ChildTrainingEnv
 
@@ -212,7 +213,8 @@ class _Remote(_Worker):
             args=(theirs, dict(env_kwargs), count, list(sources), list(ops)),
             daemon=True,
         )
-        self._process.start()
+        with kept_from_workers():
+            self._process.start()
         theirs.close()
 
     def send(self, command: str, arguments: list[tuple[int, Any]]) -> None:
@@ -247,9 +249,6 @@ def _serve(
     ops: list[Op],
 ) -> None:
     """A worker's life: do commands until the pipe closes."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(1)
     register_missing(ops)
     for source in sources:

@@ -20,7 +20,8 @@ from adaptaug.ops import Op
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from adaptaug.tensorboard import Board
-from agents.rivals import FEWEST_TRAININGS, Trial, best_constant
+from agents.rivals import FEWEST_TRAININGS, best_constant
+from agents.trial import Trial
 from experiments.arms import Setting, check_arms, entrants, fitting
 from experiments.cli import (
     EVALUATION_SEEDS,

@@ -26,8 +26,9 @@ from adaptaug.task import Task, TaskRange
 from adaptaug.tensorboard import Board
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
-from agents.rivals import FEWEST_TRAININGS, Trial, best_constant
+from agents.rivals import FEWEST_TRAININGS, best_constant
 from agents.search import SearchResult, search
+from agents.trial import Trial
 from experiments.arms import constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
     EVALUATION_SEEDS,

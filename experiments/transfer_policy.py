@@ -1,6 +1,6 @@
 """Take a policy to data, budgets or children that it was not searched on, against its rivals.
 
-Zero-shot, and after fitting one bias per op on 100 child trainings there:
+Zero-shot, and after fitting on 100 child trainings there which ops act, and how strongly:
 
     python -m experiments.transfer_policy --name mnist --policy runs/digits/policy \
         --dataset path/or/hub-id --n-train 200 500 --steps 400 --seeds 5
@@ -33,7 +33,8 @@ from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from agents.config import SearchConfig
-from agents.rivals import FEWEST_TRAININGS, Trial, adapt, best_constant
+from agents.rivals import FEWEST_TRAININGS, adapt, best_constant
+from agents.trial import Trial
 from experiments.arms import PLAIN, as_searched, constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
     EVALUATION_SEEDS,
@@ -45,7 +46,7 @@ from experiments.cli import (
     described,
     main,
 )
-from experiments.defaults import suiting
+from experiments.defaults import DEFAULTS, suiting
 from experiments.report import arms_table, write_report
 
 
@@ -70,9 +71,10 @@ class Options:
     seeds: int = 5
     """Evaluation seeds."""
     adapt: int = 0
-    """Child trainings on which to fit the op biases first; 0 is zero-shot."""
+    """Child trainings on which to fit first which ops act, and how strongly; 0 is zero-shot."""
     adapt_steps: tuple[int, int] | None = None
-    """Range of run lengths in adaptation and random search; by default that of the budgets."""
+    """Range of run lengths in adaptation and random search; by default, for every number of
+    training examples, that of its budgets."""
     rows: tuple[int, int] | None = None
     """Slice of the data set's shuffled training rows to draw from."""
     constant: Path | None = None
@@ -165,25 +167,28 @@ def check(
 
 
 def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
-    """What rival searches train their children on: the range that the budgets span."""
-    sizes = [task.n_train for task in tasks]
-    lengths = options.adapt_steps or (min(t.steps for t in tasks), max(t.steps for t in tasks))
-    interval = tasks[0].decision_interval
-    task = tasks[0].but(decision_interval=interval and min(interval, *lengths))
-    ranges = [TaskRange(task, lengths, (min(sizes), max(sizes)))]
+    """What rival searches train their children on: the run lengths of each training-set size."""
+    ranges = []
+    for size in dict.fromkeys(task.n_train for task in tasks):
+        here = [task.steps for task in tasks if task.n_train == size]
+        lengths = options.adapt_steps or (min(here), max(here))
+        interval = tasks[0].decision_interval
+        task = tasks[0].but(decision_interval=interval and min(interval, *lengths))
+        ranges.append(TaskRange(task, lengths, (size, size)))
     weight = options.cost_weight
     if weight is None:
         weight = policy.provenance.get("cost_weight", SearchConfig.cost_weight)
-    return Trial(ranges, [costs], weight, options.seed, options.training.device)
+    return Trial(ranges, [costs] * len(ranges), weight, options.seed, options.training.device)
 
 
 def _adapted(
     policy: Policy, trial: Trial, options: Options, pool: Pool
 ) -> tuple[Policy, dict[str, Any]]:
-    """The policy with op biases fitted on the budgets' range."""
-    adapted, done = adapt(policy, trial, options.adapt, pool)
+    """The policy with biases and gates fitted on the budgets' range."""
+    magnitude = DEFAULTS[load(options.dataset).modality].screened_at
+    adapted, done = adapt(policy, trial, options.adapt, magnitude, pool)
     scores = ", ".join(f"{name} {score:.2f}" for name, score in done["scores"].items())
-    print(f"adaptation keeps the biases {done['kept']!r}; scores on trials of their own: {scores}")
+    print(f"adaptation keeps {done['kept']!r}; scores on trials of their own: {scores}")
     provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
     return replace(adapted, provenance=provenance), done
 

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant, Learned
@@ -11,7 +12,9 @@ from adaptaug.evaluation import Job, Record
 from adaptaug.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy import OFF_BIAS, PolicyNetwork
 from adaptaug.task import Task, TaskRange
-from agents.rivals import Trial, adapt, best_constant, shifted
+from agents.rivals import adapt, best_constant, fitted
+from agents.screening import Screening
+from agents.trial import Trial
 
 OPS = ("rotate", "noise", "hflip")
 TARGET = np.array([0.6, 0.2, 0.0])
@@ -74,29 +77,42 @@ def test_best_constant_finds_the_best_and_keeps_to_its_budget(trial: Trial) -> N
     assert best_constant(OPS, trial, 800, ToyPool(), quiet=True)[0] == magnitudes
 
 
-def test_adaptation_keeps_what_helps_and_drops_what_harms(trial: Trial, policy: Policy) -> None:
-    """Off or at 0.15: an op whose best is 0.3 helps, one whose best is below 0 harms."""
-    pool = ToyPool(np.array([0.3, 0.3, -0.5]))
-    adapted, done = adapt(policy, trial, 200, pool, quiet=True)
+def test_adaptation_keeps_what_helps_at_its_dose_and_drops_what_harms(
+    trial: Trial, policy: Policy
+) -> None:
+    pool = ToyPool(np.array([0.7, 0.3, -0.5]))
+    adapted, done = adapt(policy, trial, 200, 0.3, pool, quiet=True)
     assert done["episodes"] == len(pool.jobs) <= 200
-    assert done["kept"] == "stronger"
+    assert done["kept"] != "own"
     assert min(done["effects"]["rotate"]) > 0 > max(done["effects"]["hflip"])
-    assert chosen(adapted.network) == pytest.approx([0.3, 0.3, 0], abs=0.05)
+    rotate, noise, hflip = chosen(adapted.network)
+    assert rotate > 0.45 > noise > 0.1 > hflip == 0
     assert policy.network.op_bias.tolist() == [0, 0, 0]  # the policy itself is as it was
 
 
 def test_adaptation_frees_an_op_that_was_off_at_home(trial: Trial, policy: Policy) -> None:
-    at_home = shifted(policy, np.array([0.0, 0.0, OFF_BIAS]))
-    adapted, _ = adapt(at_home, trial, 100, ToyPool(np.array([-0.5, -0.5, 0.3])), quiet=True)
+    at_home = fitted(policy, Screening(len(OPS), np.random.default_rng(0)), 0.0)
+    with torch.no_grad():
+        at_home.network.op_bias.copy_(torch.tensor([0.0, 0.0, OFF_BIAS]))
+        at_home.network.gate.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
+    pool = ToyPool(np.array([-0.5, -0.5, 0.3]))
+    adapted, _ = adapt(at_home, trial, 100, 0.3, pool, quiet=True)
     rotate, noise, hflip = chosen(adapted.network)
     assert rotate == noise == 0
     assert hflip > 0.1
 
 
 def test_adaptation_switches_off_what_only_harms(trial: Trial, policy: Policy) -> None:
-    adapted, _ = adapt(policy, trial, 20, ToyPool(np.full(3, -1.0)), quiet=True)
-    assert adapted.network.op_bias.tolist() == [OFF_BIAS] * 3
+    adapted, _ = adapt(policy, trial, 40, 0.3, ToyPool(np.full(3, -1.0)), quiet=True)
     assert chosen(adapted.network) == [0, 0, 0]
+
+
+def test_adaptation_keeps_a_policy_that_is_better_than_what_it_finds(policy: Policy) -> None:
+    """Which holds its ops at 0.15, where magnitudes of 0.3 and more do nothing but harm."""
+    short = Trial([TaskRange(Task(), (100, 100), (100, 100))], [CostTable()], 0.05, seed=3)
+    adapted, done = adapt(policy, short, 40, 0.9, ToyPool(np.full(3, 0.15)), quiet=True)
+    assert done["kept"] == "own"
+    assert adapted.network is policy.network
 
 
 class LongRunsOnly(ToyPool):
@@ -109,27 +125,32 @@ class LongRunsOnly(ToyPool):
 
 def test_adaptation_gates_the_ops_by_the_budget(policy: Policy) -> None:
     wide = Trial([TaskRange(Task(), (20, 2000), (100, 100))], [CostTable()], 0.05, seed=3)
-    adapted, done = adapt(policy, wide, 200, LongRunsOnly(), quiet=True)
-    assert done["kept"] != "off"
+    adapted, done = adapt(policy, wide, 200, 0.3, LongRunsOnly(), quiet=True)
+    assert done["kept"] != "own"
     assert chosen(adapted.network, passes=8) == [0, 0, 0]
     assert min(chosen(adapted.network, passes=512)) > 0.1
     for shortest, longest in done["effects"].values():
         assert shortest < 0 < longest
 
 
-def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
-    other = shifted(policy, np.array([1.0, -2.0, 0.5]))
-    assert other.network.gate.equal(policy.network.gate)
-    assert other.network.op_bias.tolist() == [1.0, -2.0, 0.5]
+def test_fitting_changes_nothing_but_biases_and_gates(policy: Policy) -> None:
+    screening = Screening(len(OPS), np.random.default_rng(0))
+    screening.doses = np.array([0.5, 1.0, 2.0])
+    other = fitted(policy, screening, 0.3)
+    assert other.network.gate.numpy() == pytest.approx(screening.gates)
+    other.network.gate[:, 0] = 1
+    assert chosen(other.network) == pytest.approx([0.15, 0.3, 0.6], abs=0.1)
     ours, theirs = policy.network.state_dict(), other.network.state_dict()
-    assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")
+    assert all(ours[name].equal(theirs[name]) for name in ours if name not in ("op_bias", "gate"))
+    stronger = fitted(policy, screening, 0.3, shift=0.5)
+    assert (stronger.network.op_bias - other.network.op_bias).tolist() == pytest.approx([0.5] * 3)
 
 
 @pytest.mark.parametrize("trainings", [12, 29, 100, 160, 180])
 def test_a_rival_search_never_overspends(trial: Trial, policy: Policy, trainings: int) -> None:
     for spend in (
         lambda pool: best_constant(OPS, trial, trainings, pool, quiet=True),
-        lambda pool: adapt(policy, trial, trainings, pool, quiet=True),
+        lambda pool: adapt(policy, trial, trainings, 0.3, pool, quiet=True),
     ):
         pool = ToyPool()
         spend(pool)
@@ -138,6 +159,6 @@ def test_a_rival_search_never_overspends(trial: Trial, policy: Policy, trainings
 
 def test_too_few_trainings_are_refused(trial: Trial, policy: Policy) -> None:
     with pytest.raises(AdaptAugError, match="at least 12 child trainings, got 5"):
-        adapt(policy, trial, 5, ToyPool())
+        adapt(policy, trial, 5, 0.3, ToyPool())
     with pytest.raises(AdaptAugError, match="at least 12 child trainings, got 5"):
         best_constant(OPS, trial, 5, ToyPool())

@@ -22,6 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from adaptaug.artefact import load_policy
 from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation import Pool
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
 from adaptaug.policy import to_magnitudes
 from adaptaug.randomness import RandomStream
@@ -143,8 +144,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int
     original: Callable[..., Any] = getattr(owner, name)
     calls = iter(range(1, 10**6))
 
-    def method(*arguments: Any) -> Any:
-        result = original(*arguments)
+    def method(*arguments: Any, **keywords: Any) -> Any:
+        result = original(*arguments, **keywords)
         if next(calls) == call:
             raise KeyboardInterrupt
         return result
@@ -277,9 +278,19 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
     assert all(0 < row["helps"] < 1 for row in found.values())
 
 
-# One step of the statistics' rollout, four of the screening's, then two in each update's.
-@pytest.mark.parametrize(("call", "done"), [(2, 0), (5, 0), (6, 2), (8, 3)])
+# One step of the statistics' rollout, then two in each update's; two rounds of screening.
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "done"),
+    [
+        (Pool, "run", 1, 0),
+        (Pool, "run", 2, 0),
+        (GroupedVecEnv, "step_wait", 2, 2),
+        (GroupedVecEnv, "step_wait", 4, 3),
+    ],
+)
 def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
+    owner: type,
+    name: str,
     call: int,
     done: int,
     screened: tuple[SearchResult, Path],
@@ -288,7 +299,7 @@ def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
 ) -> None:
     find(monkeypatch)
     with monkeypatch.context() as patch:
-        interrupt(patch, GroupedVecEnv, "step_wait", call)
+        interrupt(patch, owner, name, call)
         stopped = search(SCREENED, tmp_path)
     assert (stopped.interrupted, stopped.episodes) == (True, 4 * done)
     load_policy(tmp_path / "policy", CONFIG.ops)
