@@ -8,6 +8,7 @@ per op) know neither which ops there are, nor how many.
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch.nn.utils import skip_init  # the usual initialisation draws from the 
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
+
+Numbers = TypeVar("Numbers", np.ndarray, torch.Tensor)
 
 OFF_BELOW = -0.9
 """Actions up to here switch an op off, so that a squashed action can reach magnitude 0."""
@@ -29,15 +32,19 @@ OFF_BIAS = -3.0
 _LOG_PASSES = GLOBAL_FEATURES.index("log_passes")
 
 
-def to_magnitudes(actions: np.ndarray) -> np.ndarray:
+def to_magnitudes(actions: Numbers) -> Numbers:
     """Maps actions in [-1, 1] to magnitudes in [0, 1]; those up to `OFF_BELOW` mean 0."""
-    magnitudes = np.clip((actions - OFF_BELOW) / (1 - OFF_BELOW), 0.0, 1.0)
-    return np.where(magnitudes < 1e-6, 0.0, magnitudes)  # float32(-0.9) is above -0.9
+    magnitudes = ((actions - OFF_BELOW) / (1 - OFF_BELOW)).clip(0.0, 1.0)
+    return magnitudes * (magnitudes >= 1e-6)  # float32(-0.9) is above -0.9
 
 
-def to_actions(magnitudes: np.ndarray) -> np.ndarray:
+def to_actions(magnitudes: Numbers) -> Numbers:
     """Maps magnitudes in [0, 1] to the actions in [OFF_BELOW, 1] that mean them."""
     return magnitudes * (1 - OFF_BELOW) + OFF_BELOW
+
+
+START = math.atanh(to_actions(np.array(START_MAGNITUDE)).item())
+"""The latent that means `START_MAGNITUDE`."""
 
 
 class Standardise(nn.Module):
@@ -155,26 +162,16 @@ class PolicyNetwork(nn.Module):
         self.op_bias = nn.Parameter(torch.zeros(n_ops), requires_grad=op_bias)
         self.gate: torch.Tensor
         self.register_buffer("gate", torch.tensor([[1.0, 0.0]]).repeat(n_ops, 1))
-        self.start = math.atanh(float(to_actions(np.array(START_MAGNITUDE))))
         initialise(self.actor, generator or torch.Generator().manual_seed(0), last_scale=0.01)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
         latents: torch.Tensor = self.actor(*self.standardise(observations))
-        closed = torch.full_like(self.op_bias, OFF_BIAS)
-        return latents + torch.lerp(closed, self.op_bias, self.opened(observations)) + self.start
-
-    @torch.no_grad()
-    def start_at(self, magnitudes: np.ndarray, gates: np.ndarray) -> None:
-        """Sets the magnitudes (n_ops,) that ops start from, and where they act: (n_ops, 2)."""
-        latents = torch.atanh(torch.from_numpy(to_actions(magnitudes)))
-        self.op_bias.copy_(latents - self.start)
-        self.gate.copy_(torch.from_numpy(gates))
+        return latents + levels(self.op_bias, self.gate, observations[:, _LOG_PASSES])
 
     def opened(self, observations: torch.Tensor) -> torch.Tensor:
         """How far the gates are open, 0 to 1, under observations (B, size): (B, n_ops)."""
-        passes = observations[..., _LOG_PASSES, None]
-        return (self.gate[:, 0] + self.gate[:, 1] * passes).clamp(0, 1)
+        return _opened(self.gate, observations[:, _LOG_PASSES])
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:
@@ -182,6 +179,25 @@ class PolicyNetwork(nn.Module):
         actions = torch.tanh(self(torch.from_numpy(observation).unsqueeze(0))).squeeze(0)
         chosen: list[float] = to_magnitudes(actions.numpy()).tolist()
         return chosen
+
+
+def levels(bias: torch.Tensor, gate: torch.Tensor, passes: torch.Tensor) -> torch.Tensor:
+    """Latents of ops by the budget, apart from what the actor says.
+
+    Args:
+        bias: of each op, (n_ops,); 0 is `START_MAGNITUDE`.
+        gate: of each op, (n_ops, 2); see `PolicyNetwork`.
+        passes: budgets as the feature `log_passes`, (B,).
+
+    Returns:
+        (B, n_ops); tanh makes actions.
+    """
+    return torch.lerp(torch.full_like(bias, OFF_BIAS), bias, _opened(gate, passes)) + START
+
+
+def _opened(gate: torch.Tensor, passes: torch.Tensor) -> torch.Tensor:
+    """How far gates (n_ops, 2) are open at budgets (B,): (B, n_ops), in [0, 1]."""
+    return (gate[:, 0] + gate[:, 1] * passes[:, None]).clamp(0, 1)
 
 
 def initialise(network: nn.Module, generator: torch.Generator, last_scale: float) -> None:

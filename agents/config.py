@@ -20,7 +20,7 @@ class SearchConfig:
     """Lambda: the price, in reward, of as much compute again as plain training."""
     episodes: int = 1800
     """Child trainings, at most; rounded to whole updates."""
-    screening: float = 0.1
+    screening: float = 0.2
     """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
     screened_at: float = 0.3
     """Magnitude around which the screening tries the ops, in (0, 1]."""

@@ -14,7 +14,8 @@ from adaptaug.controllers import Constant, Learned
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
-from agents.screening import Screening, screen
+from adaptaug.policy import PolicyNetwork
+from agents.screening import screen
 from agents.trial import Trial
 
 FEWEST_TRAININGS = 12
@@ -90,9 +91,8 @@ def adapt(
         quiet: no bars.
 
     Returns:
-        The adapted policy, and what was done: `episodes` spent, what each op is worth at the
-        lowest and the highest budget that was tried (`effects`), the mean `scores` of the choices,
-        and which of them was `kept`.
+        The adapted policy, and what was done: `episodes` spent, what each op is worth (see
+        `Screening.worth`), the mean `scores` of the choices, and which of them was `kept`.
 
     Raises:
         AdaptAugError: the trainings are too few.
@@ -108,9 +108,10 @@ def adapt(
             policy.ops, trial, magnitude, rounds, pool, random,
             group_size=size, after_round=lambda: bar.update(1),
         )  # fmt: skip
-    choices = {
-        name: fitted(policy, screening, magnitude, shift) for name, shift in SHIFTS.items()
-    } | {"own": policy}
+    fitted = copy.deepcopy(policy.network)
+    screening.start(fitted)
+    choices = {name: shifted(policy, fitted, shift) for name, shift in SHIFTS.items()}
+    choices["own"] = policy
     last = range(rounds, rounds + max(1, (trainings - rounds * size) // len(choices)))
     means = {
         name: float(np.mean([
@@ -120,10 +121,9 @@ def adapt(
         for name, choice in choices.items()
     }  # fmt: skip
     chosen = max(means, key=lambda name: means[name])
-    ends = np.array([[1, 1], screening.budgets])
     done = {
         "episodes": rounds * size + len(choices) * len(last),
-        "effects": dict(zip(policy.ops, (screening.lines @ ends).tolist(), strict=True)),
+        "worth": dict(zip(policy.ops, screening.worth(fitted), strict=True)),
         "scores": means,
         "kept": chosen,
         "seed": trial.seed,
@@ -131,17 +131,9 @@ def adapt(
     return choices[chosen], done
 
 
-def fitted(policy: Policy, screening: Screening, magnitude: float, shift: float = 0.0) -> Policy:
-    """The policy with biases and gates as a screening around a magnitude would start them.
-
-    Args:
-        policy: whose network it shares otherwise.
-        screening: of the policy's ops.
-        magnitude: what a dose of 1 was.
-        shift: added to the biases.
-    """
-    network = copy.deepcopy(policy.network)
-    network.start_at(screening.magnitudes(magnitude), screening.gates)
+def shifted(policy: Policy, network: PolicyNetwork, shift: float) -> Policy:
+    """The policy with a copy of another network whose biases are so much larger."""
+    network = copy.deepcopy(network)
     with torch.no_grad():
         network.op_bias.add_(shift)
     return replace(policy, network=network)

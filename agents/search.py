@@ -161,15 +161,9 @@ def _screen_ops(
             group_size=config.group_size, after_round=progress.after_rollout,
         )  # fmt: skip
     progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
-    magnitudes = screening.magnitudes(config.screened_at)
-    policy.network.start_at(magnitudes, screening.gates)
-    found = zip(
-        config.ops, screening.effects, screening.helps, screening.lines.tolist(), magnitudes,
-        strict=True,
-    )  # fmt: skip
-    names = ("effect", "helps", "line", "magnitude")
-    worth = {op: dict(zip(names, values, strict=True)) for op, *values in found}
-    write_json(folder / SCREENING, worth)
+    screening.start(policy.network)
+    worth = screening.worth(policy.network)
+    write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
 
 
 def _costs(

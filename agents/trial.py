@@ -7,7 +7,7 @@ import numpy as np
 
 from adaptaug.cost import CostTable
 from adaptaug.evaluation import Arm, Job, Record
-from adaptaug.task import TaskRange
+from adaptaug.task import Task, TaskRange
 from envs.child_training import potential
 
 
@@ -26,16 +26,19 @@ class Trial:
     device: str = "cpu"
     """Where children train."""
 
+    def draw(self, trial: int) -> tuple[Task, int, CostTable]:
+        """Task, seed and cost table of a trial, by its number."""
+        random = np.random.default_rng((self.seed, trial))
+        index = int(random.integers(len(self.tasks)))
+        task = self.tasks[index].draw(random)
+        return task, int(random.integers(2**31)), self.costs[index]
+
     def jobs(self, arm: Arm, trials: Sequence[int]) -> list[Job]:
         """Jobs of one arm; arms that are given the same trial numbers share task and seed."""
-        jobs = []
-        for trial in trials:
-            random = np.random.default_rng((self.seed, trial))
-            index = int(random.integers(len(self.tasks)))
-            task = self.tasks[index].draw(random)
-            seed = int(random.integers(2**31))
-            jobs.append(Job(arm, task, seed, self.costs[index], test=False, device=self.device))
-        return jobs
+        return [
+            Job(arm, task, seed, costs, test=False, device=self.device)
+            for task, seed, costs in map(self.draw, trials)
+        ]
 
     def score(self, record: Record) -> float:
         """The search's own objective: final potential less the price of the compute."""

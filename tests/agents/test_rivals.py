@@ -12,8 +12,7 @@ from adaptaug.evaluation import Job, Record
 from adaptaug.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy import OFF_BIAS, PolicyNetwork
 from adaptaug.task import Task, TaskRange
-from agents.rivals import adapt, best_constant, fitted
-from agents.screening import Screening
+from agents.rivals import adapt, best_constant, shifted
 from agents.trial import Trial
 
 OPS = ("rotate", "noise", "hflip")
@@ -84,14 +83,14 @@ def test_adaptation_keeps_what_helps_at_its_dose_and_drops_what_harms(
     adapted, done = adapt(policy, trial, 200, 0.3, pool, quiet=True)
     assert done["episodes"] == len(pool.jobs) <= 200
     assert done["kept"] != "own"
-    assert min(done["effects"]["rotate"]) > 0 > max(done["effects"]["hflip"])
+    assert min(done["worth"]["rotate"]["effects"]) > 0 > max(done["worth"]["hflip"]["effects"])
     rotate, noise, hflip = chosen(adapted.network)
     assert rotate > 0.45 > noise > 0.1 > hflip == 0
     assert policy.network.op_bias.tolist() == [0, 0, 0]  # the policy itself is as it was
 
 
 def test_adaptation_frees_an_op_that_was_off_at_home(trial: Trial, policy: Policy) -> None:
-    at_home = fitted(policy, Screening(len(OPS), np.random.default_rng(0)), 0.0)
+    at_home = shifted(policy, policy.network, 0.0)
     with torch.no_grad():
         at_home.network.op_bias.copy_(torch.tensor([0.0, 0.0, OFF_BIAS]))
         at_home.network.gate.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))
@@ -129,21 +128,15 @@ def test_adaptation_gates_the_ops_by_the_budget(policy: Policy) -> None:
     assert done["kept"] != "own"
     assert chosen(adapted.network, passes=8) == [0, 0, 0]
     assert min(chosen(adapted.network, passes=512)) > 0.1
-    for shortest, longest in done["effects"].values():
-        assert shortest < 0 < longest
+    for row in done["worth"].values():
+        assert row["effects"][0] < 0 < row["effects"][-1]
 
 
-def test_fitting_changes_nothing_but_biases_and_gates(policy: Policy) -> None:
-    screening = Screening(len(OPS), np.random.default_rng(0))
-    screening.doses = np.array([0.5, 1.0, 2.0])
-    other = fitted(policy, screening, 0.3)
-    assert other.network.gate.numpy() == pytest.approx(screening.gates)
-    other.network.gate[:, 0] = 1
-    assert chosen(other.network) == pytest.approx([0.15, 0.3, 0.6], abs=0.1)
+def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
+    other = shifted(policy, policy.network, 0.5)
     ours, theirs = policy.network.state_dict(), other.network.state_dict()
-    assert all(ours[name].equal(theirs[name]) for name in ours if name not in ("op_bias", "gate"))
-    stronger = fitted(policy, screening, 0.3, shift=0.5)
-    assert (stronger.network.op_bias - other.network.op_bias).tolist() == pytest.approx([0.5] * 3)
+    assert (theirs["op_bias"] - ours["op_bias"]).tolist() == [0.5] * 3
+    assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")
 
 
 @pytest.mark.parametrize("trainings", [12, 29, 100, 160, 180])

@@ -1,119 +1,139 @@
+"""Screening, on children whose scores are known functions of the magnitudes."""
+
 import numpy as np
 import pytest
-import torch
 
-from adaptaug.observation import observation_size
-from adaptaug.policy import PolicyNetwork, to_actions
-from agents.screening import BARELY_OPEN, Screening
+from adaptaug.controllers import Constant
+from adaptaug.cost import CostTable
+from adaptaug.evaluation import Job, Record
+from adaptaug.observation import GLOBAL_FEATURES, log_passes, observation_size
+from adaptaug.policy import PolicyNetwork
+from adaptaug.task import Task, TaskRange
+from agents.screening import OCTAVES, Screening, screen
+from agents.trial import Trial
 
-EFFECTS = np.array([0.3, 0.1, 0.05, -0.2, -0.4])
+N_OPS, TRIED = 4, 0.3
+SHORT, LONG = log_passes(8), log_passes(256)
 
 
-def screened(rounds: int, seed: int = 0, slope: float = 0.0) -> Screening:
-    """Groups of six whose members share luck and budget, noise as large as the third effect."""
+def gains(magnitudes: np.ndarray, budget: float) -> np.ndarray:
+    """The first op should be at a half, the second in long runs alone, the last two harm."""
+    first, second, third, fourth = magnitudes.T
+    late = 2 * (budget - SHORT) / (LONG - SHORT) - 1
+    return first * (1 - first) + 0.7 * late * second - third - 0.2 * fourth
+
+
+def screened(rounds: int, seed: int = 0, noise: float = 0.05) -> Screening:
+    """Groups of six whose members share luck and budget."""
     random = np.random.default_rng(seed)
-    screening = Screening(len(EFFECTS), random)
+    screening = Screening(N_OPS, TRIED, np.random.default_rng(seed))
     for _ in range(rounds):
-        on, budget = screening.ask(6), random.normal()
-        luck, noise = random.normal(), random.normal(0, 0.1, 6)
-        screening.tell(on, on @ (EFFECTS + slope * (budget - 1)) + luck + noise, budget)
+        budget = random.uniform(SHORT, LONG)
+        asked = screening.ask(6, budget)
+        scores = gains(asked, budget) + random.normal() + random.normal(0, noise, 6)
+        screening.tell(asked, scores, budget)
+        screening.surrogate.fit()
     return screening
 
 
-def test_effects_are_found_despite_luck_and_noise() -> None:
-    screening = screened(30)
-    assert np.abs(screening.effects - EFFECTS).max() < 0.1
-    assert (screening.helps > 0.5).tolist() == [True, True, True, False, False]
+def chosen(screening: Screening, budget: float) -> np.ndarray:
+    """Where a policy that has learned nothing else starts."""
+    network = PolicyNetwork(N_OPS)
+    screening.start(network)
+    observation = np.zeros(observation_size(N_OPS), np.float32)
+    observation[GLOBAL_FEATURES.index("log_passes")] = budget
+    return np.array(network.magnitudes(observation))
 
 
-def test_the_effect_is_read_in_long_runs() -> None:
-    """One standard deviation above the mean budget, where the effects are EFFECTS."""
-    assert np.abs(screened(60, slope=0.3).effects - EFFECTS).max() < 0.15
+def test_a_start_has_what_helps_at_the_budgets_where_it_helps() -> None:
+    screening = screened(20)
+    short, long = chosen(screening, SHORT), chosen(screening, LONG)
+    assert short[0] == pytest.approx(0.5, abs=0.15)
+    assert long[0] == pytest.approx(0.5, abs=0.15)
+    assert short[1] < 0.1
+    assert long[1] > 0.45
+    assert max(short[2:].max(), long[2:].max()) < 0.05
+    assert gains(long[None], LONG) > 0.8 * gains(np.array([[0.5, 0.6, 0, 0]]), LONG)
 
 
-def test_what_slopes_have_in_common_is_found_sooner_if_it_is_expected(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Twelve groups and as much noise as an effect: too few for eleven slopes of their own."""
-
-    def error(slopes: tuple[float, float], seed: int) -> float:
+def test_a_start_on_noise_alone_is_mostly_off() -> None:
+    """It is judged by a lower bound."""
+    starts = []
+    for seed in range(10):
         random = np.random.default_rng(seed)
-        monkeypatch.setattr("agents.screening.SLOPES", slopes)
-        levels, screening = random.normal(0, 0.1, 11), Screening(11, random)
-        for _ in range(12):
-            on, budget = screening.ask(6), random.normal()
-            effects = levels + 0.15 * budget
-            screening.tell(on, on @ effects + random.normal(0, 0.2, 6), budget)
-        return float(np.abs(screening.lines - np.column_stack([levels, np.full(11, 0.15)])).mean())
-
-    errors = [[error(slopes, seed) for seed in range(20)] for slopes in ((0.3, 0.0), (0.1, 0.3))]
-    assert np.mean(errors[1]) < 0.85 * np.mean(errors[0])
+        screening = Screening(N_OPS, TRIED, random)
+        for _ in range(10):
+            screening.tell(screening.ask(6, 1.0), random.normal(0, 0.1, 6), 1.0)
+            screening.surrogate.fit()
+        starts.append(chosen(screening, 1.0))
+    assert np.median(starts) == 0
+    assert np.mean(starts) < 0.5 * TRIED
 
 
-def test_gates_open_where_an_op_helps_and_close_where_it_harms() -> None:
-    """With a slope of 0.3, the first op helps from budget 0 on, the last from 2 1/3 on."""
-    gates = screened(60, slope=0.3).gates
-
-    def opened(budget: float) -> np.ndarray:
-        return (gates @ [1, budget]).clip(0, 1)
-
-    assert opened(-1.0).tolist() == [0, 0, 0, 0, 0]
-    assert opened(1.0).tolist() == [1, 1, 1, 0, 0]
-    assert opened(3.5).tolist() == [1, 1, 1, 1, 1]
+def test_constants_are_tried_around_a_magnitude_and_off_too() -> None:
+    asked = Screening(N_OPS, TRIED, np.random.default_rng(0)).ask(500, LONG)
+    tried = asked[asked > 0]
+    assert 0.3 < (asked == 0).mean() < 0.7
+    assert TRIED / 2**OCTAVES <= tried.min() < 0.7 * TRIED
+    assert 1.5 * TRIED < tried.max() <= TRIED * 2**OCTAVES
+    assert Screening(N_OPS, 0.9, np.random.default_rng(0)).ask(500, LONG).max() == 1
 
 
-def test_a_gate_opens_the_further_the_better_an_effect_is_known() -> None:
-    screening = Screening(2, np.random.default_rng(0))
-    assert screening.gates.tolist() == [[BARELY_OPEN, 0.0]] * 2
-    screening.deviations = np.array([0.1, 0.2])
-    screening.lines = np.array([[-0.1, 0.0], [0.0, -0.1]])
-    assert screening.gates.tolist() == [[BARELY_OPEN - 1, 0.0], [BARELY_OPEN, -0.5]]
-
-
-@pytest.mark.parametrize("magnitude", [0.3, 0.5])
-def test_magnitudes_leave_0_where_a_gate_is_barely_open(magnitude: float) -> None:
-    network = PolicyNetwork(2)
-    bias = np.arctanh(to_actions(np.full(2, magnitude))) - network.start
-    with torch.no_grad():
-        network.op_bias.copy_(torch.from_numpy(bias))
-        network.gate[:, 0] = torch.tensor([BARELY_OPEN - 0.1, BARELY_OPEN + 0.1])
-    closed, opened = network.magnitudes(np.zeros(observation_size(2), np.float32))
-    assert closed == 0 < opened
-
-
-def test_on_noise_alone_doses_mostly_stay() -> None:
-    doses = []
-    for seed in range(50):
-        random = np.random.default_rng(seed)
-        screening = Screening(4, random, octaves=1.0)
-        for _ in range(20):
-            screening.tell(screening.ask(6), random.normal(size=6), random.normal())
-        doses.append(np.abs(np.log2(screening.doses)))
-    assert np.mean(doses) < 0.5
-
-
-def test_an_op_starts_from_the_dose_that_helps_in_long_runs() -> None:
-    """The first op wants to be strong there, the second weak, the third does not care."""
-    random = np.random.default_rng(0)
-    screening, doubling = Screening(3, random, octaves=1.0), np.array([0.2, -0.2, 0.0])
-    assert screening.doses.tolist() == [1.0] * 3
-    for _ in range(30):
-        doses, budget = screening.ask(6), random.normal()
-        assert ((doses == 0) | ((doses >= 0.5) & (doses <= 2))).all()
-        doubled = np.log2(np.where(doses > 0, doses, 1))
-        effects = (doses > 0).sum(1) * 0.2 + doubled @ doubling * budget
-        screening.tell(doses, effects + random.normal(0, 0.1, 6), budget)
-    assert screening.doses[:2].tolist() == [2.0, 0.5]
-    assert 0.5 <= screening.doses[2] <= 2.0
-    assert np.abs(screening.effects - [0.4, 0.4, 0.2]).max() < 0.1
-    expected = [[0.2, 0.2], [0.2, 0.2], [0.2, 0.0]]
-    assert np.abs(screening.lines - expected).max() < 0.1
-
-
-def test_what_harms_is_tried_less_often() -> None:
-    screening = screened(30)
-    assert screening.ask(1000).mean(0)[4] < 0.2 < 0.8 < screening.ask(1000).mean(0)[0]
+def test_what_promises_more_is_tried_more_often() -> None:
+    screening = screened(10)
+    early, late = screening.ask(300, SHORT), screening.ask(300, LONG)
+    assert late[:, 0].mean() > 2 * late[:, 2].mean()
+    assert late[:, 1].mean() > 2 * early[:, 1].mean()
 
 
 def test_the_same_seed_asks_the_same() -> None:
-    assert np.array_equal(screened(5).ask(4), screened(5).ask(4))
+    assert np.array_equal(screened(3).ask(4, 1.0), screened(3).ask(4, 1.0))
+
+
+def test_worth_tells_what_each_op_adds_at_three_budgets() -> None:
+    screening, network = screened(20), PolicyNetwork(N_OPS)
+    screening.start(network)
+    worth = screening.worth(network)
+    helps, late, harms, _ = (row["effects"] for row in worth)
+    assert min(helps) > 0 > max(harms)
+    assert late[0] < 0 < late[2]
+    assert worth[0]["magnitudes"][2] == pytest.approx(0.5, abs=0.15)
+    assert worth[2]["magnitudes"] == pytest.approx([0, 0, 0], abs=0.05)
+
+
+class ToyPool:
+    """Children whose accuracy is 0.8 and a tenth of `gains`."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+
+    def run(self, jobs: list[Job], label: str, *, quiet: bool = False) -> list[Record]:
+        assert quiet
+        self.jobs += jobs
+        return [self.record(job) for job in jobs]
+
+    def record(self, job: Job) -> Record:
+        assert isinstance(job.arm.controller, Constant)
+        gain = gains(np.array([job.arm.controller.magnitudes]), log_passes(job.task.passes))
+        return {
+            "validation_score": 0.8 + gain[0] / 10, "validation_loss": 1.0, "num_classes": 10,
+            "cost": 0.0,
+        }  # fmt: skip
+
+
+def test_screening_trains_groups_that_share_task_and_seed() -> None:
+    trial = Trial([TaskRange(Task(), (100, 800), (50, 400))], [CostTable()], 0.05, seed=3)
+    pool, rounds = ToyPool(), []
+    screening, steps = screen(
+        ("rotate", "zoom", "hflip", "noise"), trial, TRIED, 6, pool, np.random.default_rng(0),
+        groups=3, group_size=4, after_round=lambda: rounds.append(len(pool.jobs)),
+    )  # fmt: skip
+    assert rounds == [12, 24, 36, 48, 60, 72]
+    assert steps == sum(job.task.steps for job in pool.jobs)
+    groups = [pool.jobs[start : start + 4] for start in range(0, 72, 4)]
+    assert all(len({(job.seed, job.task) for job in group}) == 1 for group in groups)
+    assert len({group[0].seed for group in groups}) == 18
+    assert not any(job.test for job in pool.jobs)
+    told = screening.surrogate.magnitudes
+    assert told.tolist() == [job.arm.controller.magnitudes for job in pool.jobs]
+    assert chosen(screening, LONG)[0] > 0.2
