@@ -95,8 +95,7 @@ class Surrogate:
         """
         budgets = torch.full((len(magnitudes),), budget, dtype=torch.float64)
         known = self._known(magnitudes, budgets)
-        shape = self._shape(magnitudes, budgets, self._length, magnitudes, budgets)
-        covariance = self._amplitude**2 * shape
+        covariance = self._amplitude**2 * self._shape(magnitudes, budgets, self._length)
         covariance -= known @ self._precision @ known.t()
         jitter = 1e-6 * torch.eye(len(magnitudes), dtype=torch.float64)
         spread: Tensor = noise @ torch.linalg.cholesky(covariance + jitter).t()
