@@ -42,7 +42,8 @@ def load_lexicon(name: str) -> Lexicon:
 def synonym_table(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
     """The synonyms of every word of a vocabulary that are in it, never the word itself.
 
-    A word that is not in the lexicon takes the synonyms of its lower case.
+    A word that is not in the lexicon takes the synonyms of its lower case, or, of a vocabulary of
+    lower case, those that the lexicon has for it in capitals; so do synonyms.
 
     Args:
         vocabulary: V words.
@@ -56,10 +57,13 @@ def synonym_table(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Ten
         AdaptAugError: no word of the vocabulary has a synonym in it.
     """
     known = {word: row for row, word in enumerate(vocabulary.words) if word not in SPECIALS}
+    fold = str.lower if vocabulary.lowercase else str
+    folded = {fold(lemma): found for lemma, found in lexicon.items() if fold(lemma) not in lexicon}
     rows: list[list[int]] = []
     for word in vocabulary.words:
-        found = lexicon.get(word) or lexicon.get(word.lower(), ()) if word in known else ()
-        others = (synonym for synonym in found if synonym.lower() != word.lower())
+        names = (lexicon.get(word), lexicon.get(word.lower()), folded.get(word))
+        found = next(filter(None, names), ()) if word in known else ()
+        others = (fold(synonym) for synonym in found if synonym.lower() != word.lower())
         ids = dict.fromkeys(known[synonym] for synonym in others if synonym in known)
         rows.append(list(ids)[:MAX_SYNONYMS])
     counts = torch.tensor([len(row) for row in rows])

@@ -92,6 +92,18 @@ def test_table_by_hand() -> None:
     assert counts.tolist() == [expected.get(row, 0) for row in range(len(vocabulary))]
 
 
+def test_capitals_in_a_lexicon_meet_a_vocabulary_of_lower_case() -> None:
+    vocabulary = build_vocabulary([["movie", "film", "flick"]])
+    lexicon = {"Movie": ("Film",), "film": ("movie",), "FILM": ("flick",)}
+    synonyms, counts = synonym_table(vocabulary, lexicon)
+    found = {
+        word: [vocabulary.words[i] for i in synonyms[row, : counts[row]]]
+        for word in ("movie", "film", "flick")
+        for row in [vocabulary.id(word)]
+    }
+    assert found == {"movie": ["film"], "film": ["movie"], "flick": []}
+
+
 def test_the_first_synonyms_are_kept() -> None:
     words = [f"w{number:02}" for number in range(30)]
     vocabulary = build_vocabulary([words], lowercase=False)
