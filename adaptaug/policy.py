@@ -38,13 +38,18 @@ def to_magnitudes(actions: Numbers) -> Numbers:
     return magnitudes * (magnitudes >= 1e-6)  # float32(-0.9) is above -0.9
 
 
-def to_actions(magnitudes: Numbers) -> Numbers:
+def to_actions(magnitudes: np.ndarray) -> np.ndarray:
     """Maps magnitudes in [0, 1] to the actions in [OFF_BELOW, 1] that mean them."""
     return magnitudes * (1 - OFF_BELOW) + OFF_BELOW
 
 
-START = math.atanh(to_actions(np.array(START_MAGNITUDE)).item())
-"""The latent that means `START_MAGNITUDE`."""
+def to_latent(magnitude: float) -> float:
+    """The number whose tanh is the action that means a magnitude in [0, 1)."""
+    return math.atanh(to_actions(np.array(magnitude)).item())
+
+
+START = to_latent(START_MAGNITUDE)
+"""Latent of every op under a policy that has learned nothing."""
 
 
 class Standardise(nn.Module):

@@ -18,7 +18,7 @@ from adaptaug.controllers import Constant
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.observation import log_passes
 from adaptaug.ops import Op
-from adaptaug.policy import START, PolicyNetwork, levels, to_actions, to_magnitudes
+from adaptaug.policy import START, PolicyNetwork, levels, to_latent, to_magnitudes
 from adaptaug.randomness import one_thread
 from agents.surrogate import Surrogate
 from agents.trial import Trial
@@ -59,14 +59,9 @@ class Screening:
 
     def ask(self, count: int, budget: float) -> np.ndarray:
         """Draws magnitudes (count, n_ops) for children of one budget, given as `log_passes`."""
-        n_ops = self.surrogate.magnitudes.shape[1]
-        shape = (count if not self.known else CANDIDATES, n_ops)
-        share = self._random.uniform(0.1, 0.9, (shape[0], 1))
-        on = self._random.uniform(size=shape) < share
-        octaves = self._random.uniform(-OCTAVES, OCTAVES, shape)
-        constants: np.ndarray = (on * self._tried * 2**octaves).clip(max=1)
-        if not self.known:
-            return constants
+        if not len(self.surrogate.budgets):
+            return self._draw(count)
+        constants = self._draw(CANDIDATES)
         noise = torch.from_numpy(self._random.normal(size=(count, CANDIDATES)))
         gains = self.surrogate.sample(torch.from_numpy(constants), budget, noise)
         best: np.ndarray = constants[gains.argmax(1).numpy()]
@@ -76,10 +71,14 @@ class Screening:
         """Takes scores (n,) of children that share task and seed; see `Surrogate.tell`."""
         self.surrogate.tell(torch.from_numpy(magnitudes), torch.from_numpy(scores), budget)
 
-    @property
-    def known(self) -> bool:
-        """Whether anything was told."""
-        return len(self.surrogate.budgets) > 0
+    def _draw(self, count: int) -> np.ndarray:
+        """Random constants (count, n_ops)."""
+        shape = (count, self.surrogate.magnitudes.shape[1])
+        share = self._random.uniform(0.1, 0.9, (count, 1))
+        on = self._random.uniform(size=shape) < share
+        octaves = self._random.uniform(-OCTAVES, OCTAVES, shape)
+        constants: np.ndarray = (on * self._tried * 2**octaves).clip(max=1)
+        return constants
 
     @one_thread()
     def start(self, network: PolicyNetwork) -> None:
@@ -98,15 +97,15 @@ class Screening:
     def _ascend(self, n_ops: int, first_slope: float) -> tuple[float, Tensor, Tensor]:
         """The bound, biases and gates that are found from a first slope of the gates."""
         budgets = self.surrogate.budgets.unique()
-        strongest = min(self._tried * 2**OCTAVES, STRONGEST)
+        mean, strongest = budgets.mean(), min(self._tried * 2**OCTAVES, STRONGEST)
         bias, opened, slope = (
             torch.full((n_ops,), value, dtype=torch.float64, requires_grad=True)
-            for value in (_bias(self._tried), OPEN, first_slope)
+            for value in (to_latent(self._tried) - START, OPEN, first_slope)
         )
         optimizer = torch.optim.Adam([bias, opened, slope], lr=RATE)
         bound = gate = torch.zeros(0)
         for _ in range(STEPS):
-            gate = torch.stack([opened - slope * budgets.mean(), slope], 1)
+            gate = torch.stack([opened - slope * mean, slope], 1)
             magnitudes = to_magnitudes(torch.tanh(levels(bias, gate, budgets)))
             expected, deviations = self.surrogate.gain(magnitudes, budgets)
             bound = (expected - CAUTION * deviations).mean()
@@ -114,7 +113,7 @@ class Screening:
             (-bound).backward()
             optimizer.step()
             with torch.no_grad():
-                bias.clamp_(max=_bias(strongest))
+                bias.clamp_(max=to_latent(strongest) - START)
         return bound.item(), bias.detach(), gate.detach()
 
     def worth(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
@@ -140,11 +139,6 @@ class Screening:
                 effects = (reached - without).tolist()
                 rows.append({"magnitudes": chosen[:, op].tolist(), "effects": effects})
         return rows
-
-
-def _bias(magnitude: float) -> float:
-    """The bias of an op that is held at a magnitude."""
-    return float(np.arctanh(to_actions(np.array(magnitude))) - START)
 
 
 def screen(

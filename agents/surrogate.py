@@ -61,10 +61,11 @@ class Surrogate:
     @one_thread()
     def fit(self) -> None:
         """Brings the process up to date with all that it was told."""
+        seen = self.magnitudes, self.budgets
         offsets = OFFSET**2 * (self._groups[:, None] == self._groups)
         unit, highest = torch.eye(len(offsets), dtype=torch.float64), -torch.inf
         for length in LENGTHS:
-            shape = self._shape(self.magnitudes, self.budgets, length)
+            shape = _shape(*seen, *seen, length)
             for amplitude, noise in product(AMPLITUDES, NOISES):
                 factor = torch.linalg.cholesky(amplitude**2 * shape + offsets + noise**2 * unit)
                 weights = torch.cholesky_solve(self._scores[:, None], factor)[:, 0]
@@ -95,7 +96,8 @@ class Surrogate:
         """
         budgets = torch.full((len(magnitudes),), budget, dtype=torch.float64)
         known = self._known(magnitudes, budgets)
-        covariance = self._amplitude**2 * self._shape(magnitudes, budgets, self._length)
+        asked = magnitudes, budgets
+        covariance = self._amplitude**2 * _shape(*asked, *asked, self._length)
         covariance -= known @ self._precision @ known.t()
         jitter = 1e-6 * torch.eye(len(magnitudes), dtype=torch.float64)
         spread: Tensor = noise @ torch.linalg.cholesky(covariance + jitter).t()
@@ -104,22 +106,17 @@ class Surrogate:
     def _known(self, magnitudes: Tensor, budgets: Tensor) -> Tensor:
         """Covariance (m, n) with what is known."""
         seen = self.magnitudes, self.budgets
-        return self._amplitude**2 * self._shape(magnitudes, budgets, self._length, *seen)
+        return self._amplitude**2 * _shape(magnitudes, budgets, *seen, self._length)
 
-    def _shape(
-        self,
-        magnitudes: Tensor,
-        budgets: Tensor,
-        length: float,
-        others: Tensor | None = None,
-        at: Tensor | None = None,
-    ) -> Tensor:
-        """Covariance (m, n) for A = 1; the others are the same where they are not given."""
-        others, at = (magnitudes, budgets) if others is None or at is None else (others, at)
-        lengths, theirs = (m.square().sum(1) for m in (magnitudes, others))
-        distances = lengths[:, None] + theirs - 2 * magnitudes @ others.t()
-        close, alone, alone_there = (
-            torch.exp(-squares / (2 * length**2)) for squares in (distances, lengths, theirs)
-        )
-        near = torch.exp(-((budgets[:, None] - at) ** 2) / 2)
-        return near * (close - alone[:, None] - alone_there + 1)
+
+def _shape(
+    magnitudes: Tensor, budgets: Tensor, others: Tensor, at: Tensor, length: float
+) -> Tensor:
+    """Covariance (m, n) for A = 1 of magnitudes (m, n_ops) at budgets with others (n, n_ops)."""
+    lengths, theirs = (m.square().sum(1) for m in (magnitudes, others))
+    distances = lengths[:, None] + theirs - 2 * magnitudes @ others.t()
+    close, alone, alone_there = (
+        torch.exp(-squares / (2 * length**2)) for squares in (distances, lengths, theirs)
+    )
+    near = torch.exp(-((budgets[:, None] - at) ** 2) / 2)
+    return near * (close - alone[:, None] - alone_there + 1)

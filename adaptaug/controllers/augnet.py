@@ -14,8 +14,6 @@ updated from what followed. Where the study leaves it open or is changed here:
   backward pass. `adaptaug.controllers.score_function` has the equations.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
@@ -23,7 +21,7 @@ from torch.nn.utils import skip_init  # the usual initialisation draws from the 
 
 from adaptaug.controllers.score_function import ScoreFunction
 from adaptaug.observation import Observation
-from adaptaug.policy import START_MAGNITUDE, initialise, to_actions
+from adaptaug.policy import START, initialise
 
 INPUTS = ("batch_loss", "batch_accuracy", "validation_loss", "validation_accuracy")
 """The features that the network reads."""
@@ -68,7 +66,7 @@ class AugNet(ScoreFunction):
         last = skip_init(nn.Linear, inputs, self.n_ops)
         network = nn.Sequential(*layers, last)
         initialise(network, generator, last_scale=0.01)
-        nn.init.constant_(last.bias, math.atanh(float(to_actions(np.array(START_MAGNITUDE)))))
+        nn.init.constant_(last.bias, START)
         return network
 
     def _inputs(self, observation: Observation) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The search: solves a toy with a known answer, replays, resumes, and survives Ctrl-C."""
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -25,7 +24,7 @@ from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Pool
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
-from adaptaug.policy import START, PolicyNetwork, to_actions, to_magnitudes
+from adaptaug.policy import START, PolicyNetwork, to_latent, to_magnitudes
 from adaptaug.randomness import RandomStream
 from agents.screening import Screening
 from agents.search import (
@@ -242,7 +241,7 @@ SCREENED = replace(CONFIG, episodes=24, screening=0.34)
 """Two rollouts of screening, then the four updates."""
 
 
-STRONG = math.atanh(float(to_actions(np.array(0.8)))) - START
+STRONG = to_latent(0.8) - START
 """The bias of an op at magnitude 0.8."""
 
 
