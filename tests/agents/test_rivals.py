@@ -102,7 +102,7 @@ def test_adaptation_frees_an_op_that_was_off_at_home(trial: Trial, policy: Polic
 
 
 def test_adaptation_switches_off_what_only_harms(trial: Trial, policy: Policy) -> None:
-    adapted, _ = adapt(policy, trial, 40, 0.3, ToyPool(np.full(3, -1.0)), quiet=True)
+    adapted, _ = adapt(policy, trial, 20, 0.3, ToyPool(np.full(3, -1.0)), quiet=True)
     assert chosen(adapted.network) == [0, 0, 0]
 
 
