@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from adaptaug.data.examples import Examples
-from adaptaug.data.vocabulary import Vocabulary
+from adaptaug.data.vocabulary import IGNORED, Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.generative.bank import Bank, FitData
 from adaptaug.modality import Modality
@@ -169,7 +169,8 @@ class OpSpace:
             AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; inputs
                 neither float32 (B, C, H, W) nor int64 (B, L); class targets to be mixed without
                 num_classes; sentences without tables, or tags of another shape; on a CPU, ids
-                outside the vocabulary; a source op above 0 in a space that is not fitted.
+                outside the vocabulary or tags outside the classes; a source op above 0 in a space
+                that is not fitted.
         """
         if inputs.dtype == torch.int64:
             return self._on_sentences(inputs, targets, magnitudes, generator)
@@ -191,7 +192,10 @@ class OpSpace:
         active = self._active(magnitudes, applies)
         if not active or ids.numel() == 0:
             return ids, targets
-        _check_ids(ids, self.tables.vocabulary_size)
+        _check_range(ids, "ids", self.tables.vocabulary_size, "the vocabulary")
+        if tags is not None and self.tables.tags is not None:
+            known = tags.where(tags != IGNORED, 0)
+            _check_range(known, "tags", len(self.tables.tags.begins), "the classes")
         ids, targets = self._sourced(ids, targets, _at(active, "source"), generator)
         for op, magnitude in _at(active, "token"):
             amount = draw(op, magnitude, len(ids), generator)
@@ -327,17 +331,16 @@ def _check_sentences(ids: Tensor, tags: Tensor | None, tables: TokenTables) -> N
         raise AdaptAugError("ops on tagged sentences need tables of tags, got those of a text task")
 
 
-def _check_ids(ids: Tensor, vocabulary_size: int) -> None:
-    """Refuses ids outside the vocabulary; not on a GPU, which would have to wait for it."""
-    if ids.is_cuda:
+def _check_range(values: Tensor, what: str, size: int, owner: str) -> None:
+    """Refuses ids or tags (B, L) outside 0..size-1; not on a GPU, which would have to wait."""
+    if values.is_cuda:
         return
-    lowest, highest = (int(end) for end in ids.aminmax())
-    if lowest < 0 or highest >= vocabulary_size:
+    lowest, highest = (int(end) for end in values.aminmax())
+    if lowest < 0 or highest >= size:
         wrong = lowest if lowest < 0 else highest
-        row = int((ids == wrong).any(dim=1).nonzero()[0])
+        row = int((values == wrong).any(dim=1).nonzero()[0])
         raise AdaptAugError(
-            f"ids must lie in 0..{vocabulary_size - 1}, the vocabulary, got {wrong} in row {row} "
-            "of a batch"
+            f"{what} must lie in 0..{size - 1}, {owner}, got {wrong} in row {row} of a batch"
         )
 
 

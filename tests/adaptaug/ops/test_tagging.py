@@ -5,6 +5,7 @@ import torch
 from torch import Generator, tensor
 
 from adaptaug.data.examples import Examples
+from adaptaug.errors import AdaptAugError
 from adaptaug.ops import TAGGING_OPS, OpSpace, TokenTables, ops_for, tokens
 from adaptaug.ops.tables import tag_tables
 from adaptaug.ops.testing import check_op
@@ -47,6 +48,12 @@ def test_the_form_for_a_gpu_keeps_the_contract(op, monkeypatch):
 def test_the_table_is_what_tagging_has():
     assert set(TAGGING_OPS) == set(ops_for("tagging").values())
     assert [op.name for op in TAGGING_OPS if op.needs_lexicon] == ["synonym_outside"]
+
+
+@pytest.mark.parametrize(("wrong", "place"), [(7, "got 7 in row 0"), (-1, "got -1 in row 0")])
+def test_a_tag_outside_the_classes_is_refused(wrong, place):
+    with pytest.raises(AdaptAugError, match=rf"tags must lie in 0\.\.6, the classes, {place}"):
+        _apply("labelwise", [6, 13, 0], [0, wrong, -100])
 
 
 def test_labelwise_takes_training_tokens_of_the_tag_as_often_as_they_occur():
