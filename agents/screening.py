@@ -103,10 +103,13 @@ class Screening:
             for value in (to_latent(self._tried) - START, OPEN, first_slope)
         )
         optimizer = torch.optim.Adam([bias, opened, slope], lr=RATE)
-        bound = gate = torch.zeros(0)
+        bound = torch.zeros(())
+
+        def gate() -> Tensor:
+            return torch.stack([opened - slope * mean, slope], 1)
+
         for _ in range(STEPS):
-            gate = torch.stack([opened - slope * mean, slope], 1)
-            magnitudes = to_magnitudes(torch.tanh(levels(bias, gate, budgets)))
+            magnitudes = to_magnitudes(torch.tanh(levels(bias, gate(), budgets)))
             expected, deviations = self.surrogate.gain(magnitudes, budgets)
             bound = (expected - CAUTION * deviations).mean()
             optimizer.zero_grad()
@@ -114,7 +117,7 @@ class Screening:
             optimizer.step()
             with torch.no_grad():
                 bias.clamp_(max=to_latent(strongest) - START)
-        return bound.item(), bias.detach(), gate.detach()
+        return bound.item(), bias.detach(), gate().detach()
 
     def worth(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
         """What is expected of each op of a started policy, at three of the budgets that were tried.
