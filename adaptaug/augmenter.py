@@ -152,8 +152,9 @@ class Augmenter:
             where an op mixes, the tags of the new tokens in tagging.
 
         Raises:
-            AdaptAugError: another shape or device; in the first batch also pixels outside [0, 1],
-                ids outside the vocabulary, labels outside 0..K-1 and tags not in BIO form.
+            AdaptAugError: another shape or device; pixels outside [0, 1] or not finite, ids outside
+                the vocabulary, labels outside 0..K-1 and tags not in BIO form, on a GPU in the
+                first batch alone.
         """
         self._check(inputs, targets)
         inputs = to_float(inputs).float() if inputs.ndim == 4 else inputs.long()
@@ -209,7 +210,7 @@ class Augmenter:
         self._decider.load_state_dict(state["decider"])
 
     def _check(self, inputs: Tensor, targets: Tensor) -> None:
-        """Looks at shapes and devices; at values only once, since reading them waits."""
+        """Looks at shapes and devices, and at values; on a GPU only once, which has to wait."""
         place = f"batch {self._step}"
         if inputs.device != self.device:
             raise AdaptAugError(
@@ -217,19 +218,27 @@ class Augmenter:
                 f"Augmenter was made, got {inputs.device} in {place}"
             )
         self._check_shapes(inputs, targets, place)
-        if self._step == 0:
-            first = to_examples((inputs, hard(targets)), place)
-            check_labels(first.targets, self.num_classes, place)
+        if self._step == 0 or (inputs.device.type == "cpu" and not self._in_range(inputs, targets)):
+            examples = to_examples((inputs, hard(targets)), place)
+            check_labels(examples.targets, self.num_classes, place)
             if self._vocabulary_size is not None:
-                check_tokens(first, place, self._vocabulary_size)
+                check_tokens(examples, place, self._vocabulary_size)
             if self._modality == "tagging":
-                check_bio(first.targets, self._classes, place)
-        elif self._step >= self.total_steps and not self._warned:
+                check_bio(examples.targets, self._classes, place)
+        if self._step >= self.total_steps and not self._warned:
             self._warned = True
             logger.warning(
                 "the run has more than total_steps=%d batches; the last magnitudes stay",
                 self.total_steps,
             )
+
+    def _in_range(self, inputs: Tensor, targets: Tensor) -> bool:
+        """Whether images and labels hold nothing wrong, seen fast; sentences get the long look."""
+        if self._modality != "image" or len(inputs) == 0:
+            return len(inputs) == 0
+        (low, high), (first, last) = inputs.aminmax(), hard(targets).aminmax()
+        brightest = 1 if inputs.is_floating_point() else 255
+        return bool(low >= 0 and high <= brightest and first >= 0 and last < self.num_classes)
 
     def _check_shapes(self, inputs: Tensor, targets: Tensor, place: str) -> None:
         size = len(inputs) if inputs.ndim else 0
@@ -316,9 +325,10 @@ def _tagged(
             f"names of the tags in classes, got {len(classes)} names"
             f"{' and no train' if train is None else ''}"
         )
-    if len(classes) != num_classes:
+    if not len(classes) == len(set(classes)) == num_classes:
         raise AdaptAugError(
-            f"classes must name each of the model's {num_classes} tags, got {len(classes)} names"
+            f"classes must name each of the model's {num_classes} tags, "
+            f"got {len(set(classes))} different names"
         )
     examples = to_examples(train, "train").to(held_out.inputs.device)
     if examples.modality != "tagging":

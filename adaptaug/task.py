@@ -154,9 +154,10 @@ class TaskRange:
         unknown = sorted(set(data) - {field.name for field in fields(Task)})
         _require(not unknown, f"a task knows {[f.name for f in fields(Task)]}", unknown)
         ranges = {name: _pair(data.get(name, getattr(Task, name))) for name in ("steps", "n_train")}
-        rows = data.get("rows")
+        rows, dataset = data.get("rows"), data.get("dataset", Task.dataset)
+        _require(isinstance(dataset, str), "dataset must be a name", dataset)
         rest = {key: value for key, value in data.items() if key not in ranges}
-        rest["rows"] = None if rows is None else tuple(rows)
+        rest["rows"] = None if rows is None else _pair(rows)
         return cls(Task(steps=ranges["steps"][1], n_train=ranges["n_train"][1], **rest), **ranges)
 
 
@@ -172,7 +173,7 @@ def _pair(value: Any) -> tuple[int, int]:
         low, high = map(int, value)
     except (TypeError, ValueError):
         raise AdaptAugError(
-            f"steps and n_train must be a whole number or a pair of them, got {value!r}"
+            f"steps, n_train and rows must be whole numbers or pairs of them, got {value!r}"
         ) from None
     return low, high
 

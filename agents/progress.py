@@ -54,7 +54,7 @@ class Progress(BaseCallback):
         self._board = Board(folder)
         self.history: list[dict[str, float]] = []
         self._infos: list[list[dict[str, Any]]] = []
-        self._complete = self._time_is_up = False
+        self._complete = self._stopping = False
         self._shown = 0
         dataset = TaskRange.from_dict(config.tasks[0]).task.dataset
         self._images = to_float(load(dataset).train.inputs[:16])
@@ -69,6 +69,10 @@ class Progress(BaseCallback):
         """Moves the bar on."""
         self._bar.update(1)
 
+    def time_is_up(self) -> bool:
+        """Whether the time limit is reached."""
+        return time.monotonic() > self._deadline
+
     def seconds(self) -> float:
         """Elapsed time, that before a resumption included."""
         return self._before + time.monotonic() - self._started
@@ -80,12 +84,12 @@ class Progress(BaseCallback):
     def _on_rollout_start(self) -> None:
         if self._complete:
             self._after_update()
-            self._time_is_up = time.monotonic() > self._deadline
+            self._stopping = self.time_is_up()
         self._infos, self._complete = [], False
 
     def _on_step(self) -> bool:
         self._infos.append(self.locals["infos"])
-        return not self._time_is_up
+        return not self._stopping
 
     def _on_rollout_end(self) -> None:
         self._complete = True

@@ -15,7 +15,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy import PolicyNetwork
-from agents.screening import screen
+from agents.screening import Screening, screen
 from agents.trial import Trial
 
 FEWEST_TRAININGS = 12
@@ -102,12 +102,11 @@ def adapt(
             f"adaptation needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
         )
     size = 6
-    rounds, random = max(1, trainings * 3 // 4 // size), np.random.default_rng((trial.seed, 2))
-    with tqdm(total=rounds, desc="adapting", unit="round", disable=quiet or None) as bar:
-        screening, _ = screen(
-            policy.ops, trial, magnitude, rounds, pool, random,
-            group_size=size, after_round=lambda: bar.update(1),
-        )  # fmt: skip
+    rounds = max(1, trainings * 3 // 4 // size)
+    screening = Screening(len(policy.ops), magnitude, trial.seed)
+    screened = screen(screening, policy.ops, trial, rounds, pool, group_size=size)
+    for _ in tqdm(screened, "adapting", rounds, unit="round", disable=quiet or None):
+        pass
     fitted = copy.deepcopy(policy.network)
     screening.start(fitted)
     choices = {name: shifted(policy, fitted, shift) for name, shift in SHIFTS.items()}

@@ -8,7 +8,8 @@ A policy then starts with the biases and gates that promise most: before a searc
 which a policy is adapted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,23 +47,27 @@ STEPS, RATE = 150, 0.05
 class Screening:
     """Draws constants for children, and finds where a policy should start."""
 
-    def __init__(self, n_ops: int, tried: float, random: np.random.Generator) -> None:
+    def __init__(self, n_ops: int, tried: float, seed: int) -> None:
         """Starts without a belief.
 
         Args:
             n_ops: number of ops.
             tried: magnitude around which they are tried, in (0, 1].
-            random: draws the constants.
+            seed: of the constants that are drawn.
         """
         self.surrogate = Surrogate(n_ops)
-        self._tried, self._random = tried, random
+        self.told: list[dict[str, Any]] = []
+        """What `tell` was given, as plain data: told again, it is known again."""
+        self._tried, self._seed, self._asked = tried, seed, 0
 
     def ask(self, count: int, budget: float) -> np.ndarray:
         """Draws magnitudes (count, n_ops) for children of one budget, given as `log_passes`."""
+        random = np.random.default_rng((self._seed, 2, self._asked))
+        self._asked += 1
         if not len(self.surrogate.budgets):
-            return self._draw(count)
-        constants = self._draw(CANDIDATES)
-        noise = torch.from_numpy(self._random.normal(size=(count, CANDIDATES)))
+            return self._draw(count, random)
+        constants = self._draw(CANDIDATES, random)
+        noise = torch.from_numpy(random.normal(size=(count, CANDIDATES)))
         gains = self.surrogate.sample(torch.from_numpy(constants), budget, noise)
         best: np.ndarray = constants[gains.argmax(1).numpy()]
         return best
@@ -70,13 +75,24 @@ class Screening:
     def tell(self, magnitudes: np.ndarray, scores: np.ndarray, budget: float) -> None:
         """Takes scores (n,) of children that share task and seed; see `Surrogate.tell`."""
         self.surrogate.tell(torch.from_numpy(magnitudes), torch.from_numpy(scores), budget)
+        self.told.append(
+            {"magnitudes": magnitudes.tolist(), "scores": scores.tolist(), "budget": budget}
+        )
 
-    def _draw(self, count: int) -> np.ndarray:
+    def recall(self, told: Sequence[Mapping[str, Any]]) -> None:
+        """Goes on from what another screening of the same seed was `told`."""
+        for group in told:
+            self.tell(np.array(group["magnitudes"]), np.array(group["scores"]), group["budget"])
+        if told:
+            self.surrogate.fit()
+        self._asked = len(self.told)
+
+    def _draw(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Random constants (count, n_ops)."""
         shape = (count, self.surrogate.magnitudes.shape[1])
-        share = self._random.uniform(0.1, 0.9, (count, 1))
-        on = self._random.uniform(size=shape) < share
-        octaves = self._random.uniform(-OCTAVES, OCTAVES, shape)
+        share = random.uniform(0.1, 0.9, (count, 1))
+        on = random.uniform(size=shape) < share
+        octaves = random.uniform(-OCTAVES, OCTAVES, shape)
         constants: np.ndarray = (on * self._tried * 2**octaves).clip(max=1)
         return constants
 
@@ -145,35 +161,31 @@ class Screening:
 
 
 def screen(
+    screening: Screening,
     ops: Sequence[str | Op],
     trial: Trial,
-    tried: float,
     rounds: int,
     pool: Pool,
-    random: np.random.Generator,
     *,
     groups: int = 1,
     group_size: int = 6,
-    after_round: Callable[[], object] = lambda: None,
-) -> tuple[Screening, int]:
+) -> Iterator[None]:
     """Screens ops on children that train under constants, which cost nothing but the ops.
 
     Args:
+        screening: what draws the constants and learns; one that was told of some rounds already
+            goes on with the next.
         ops: the ops.
         trial: what children are trained on.
-        tried: magnitude around which the ops are tried, in (0, 1].
         rounds: between them the belief is brought up to date.
         pool: trains the children.
-        random: draws the constants.
         groups: pairs of task and seed in a round.
         group_size: children that share them.
-        after_round: called after each.
 
-    Returns:
-        What was learned, and the number of batches that children were trained on.
+    Yields:
+        After each round.
     """
-    screening, steps = Screening(len(ops), tried, random), 0
-    for first in range(0, rounds * groups, groups):
+    for first in range(len(screening.told), rounds * groups, groups):
         trials = range(first, first + groups)
         budgets = [log_passes(trial.draw(number)[0].passes) for number in trials]
         asked = [screening.ask(group_size, budget) for budget in budgets]
@@ -184,9 +196,7 @@ def screen(
             for job in trial.jobs(Arm("screening", tuple(ops), Constant(row.tolist())), [number])
         ]
         scores = np.array([trial.score(record) for record in pool.run(jobs, "", quiet=True)])
-        steps += sum(job.task.steps for job in jobs)
         for told in zip(asked, scores.reshape(groups, group_size), budgets, strict=True):
             screening.tell(*told)
         screening.surrogate.fit()
-        after_round()
-    return screening, steps
+        yield

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from stable_baselines3.common.logger import Logger
 
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.cost import CostTable, calibrate
+from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import worker_pool
 from adaptaug.files import make_folder, write_json
 from adaptaug.ops import OpSpace
@@ -23,12 +25,13 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint, save_checkpoi
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
-from agents.screening import screen
+from agents.screening import Screening, screen
 from agents.trial import Trial
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"
-"""Where in a run folder it says what each op is worth."""
+"""Where in a run folder it says what each op is worth, and in its checkpoints what that rests on.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,16 @@ def _search(
     callback = Progress(config, folder, screening + updates, counts)
     interrupted = False
     try:
-        if screening and not counts["episodes"]:
+        screened = counts["episodes"] >= screening * env.num_envs
+        if not screened:
             trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
-            _screen_ops(config, agent, env, trial, screening, folder, callback)
-        agent.learn(
-            round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
-            callback=callback,
-            reset_num_timesteps=not resume,
-        )
+            screened = _screen_ops(config, agent, env, trial, screening, folder, callback, resume)
+        if screened:
+            agent.learn(
+                round(updates - counts["updates"]) * agent.n_steps * env.num_envs,
+                callback=callback,
+                reset_num_timesteps=not resume,
+            )
     except KeyboardInterrupt:
         interrupted = True
         if checkpoint.exists():  # the update in progress is dropped
@@ -148,22 +153,38 @@ def _screen_ops(
     rollouts: int,
     folder: Path,
     progress: Progress,
-) -> None:
-    """Screens the ops, counts what that has cost, and notes what they are worth."""
-    policy = agent.policy
+    resume: bool,
+) -> bool:
+    """Screens the ops, and notes what they are worth; returns whether there was time for all."""
+    policy, path = agent.policy, folder / CHECKPOINT.parent / SCREENING
     assert isinstance(policy, OpPolicy)
+    screening = Screening(len(config.ops), config.screened_at, config.seed)
+    if resume and path.exists():
+        screening.recall(_read_rows(path))
     env.reset()  # a checkpoint is of episodes that have begun
-    save_checkpoint(folder / CHECKPOINT, agent, env, progress.counts)
+    size, complete = config.group_size, False
+
+    def save() -> None:
+        done = [trial.draw(number)[0].steps for number in range(len(screening.told))]
+        progress.counts |= {"episodes": size * len(done), "child_steps": size * sum(done)}
+        counts = progress.counts | {"seconds": progress.seconds()}
+        save_checkpoint(folder / CHECKPOINT, agent, env, counts)
+
+    save()
     with worker_pool([item.task.dataset for item in trial.tasks], config.processes) as pool:
-        screening, steps = screen(
-            config.ops, trial, config.screened_at, rollouts, pool,
-            np.random.default_rng(config.seed), groups=config.groups,
-            group_size=config.group_size, after_round=progress.after_rollout,
-        )  # fmt: skip
-    progress.counts |= {"episodes": rollouts * env.num_envs, "child_steps": steps}
+        for _ in screen(
+            screening, config.ops, trial, rollouts, pool, groups=config.groups, group_size=size
+        ):
+            write_json(path, screening.told)
+            save()
+            progress.after_rollout()
+            complete = len(screening.told) == rollouts * config.groups
+            if progress.time_is_up():
+                break
     screening.start(policy.network)
     worth = screening.worth(policy.network)
     write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
+    return complete
 
 
 def _costs(
@@ -172,11 +193,22 @@ def _costs(
     """Measures what augmenting costs; a resumed search keeps the tables that it began with."""
     op_space = OpSpace(config.ops)
     if resume and path.exists():
-        return [CostTable.from_dict(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        return [CostTable.from_dict(row) for row in _read_rows(path)]
     costs = [calibrate(task.task, op_space, config.device) for task in tasks]
     make_folder(path.parent)
     write_json(path, [table.to_dict() for table in costs])
     return costs
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """A JSON list of objects that a search left beside its checkpoint."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AdaptAugError(f"{path} must be what the search wrote, got {error}") from None
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise AdaptAugError(f"{path} must be what the search wrote, a list of objects")
+    return rows
 
 
 def build_agent(config: SearchConfig, env: GroupedVecEnv, decisions: int) -> PPO:

@@ -1,6 +1,7 @@
 """What all scripts share: arguments in one sense, errors in one sentence, exit codes."""
 
 import logging
+import math
 import os
 import shlex
 import signal
@@ -150,6 +151,27 @@ def check_counts(lowest: int, **counts: int) -> None:
     for name, value in counts.items():
         if value < lowest:
             raise AdaptAugError(f"{name} must be at least {lowest}, got {value}")
+
+
+def check_numbers(**numbers: float | None) -> None:
+    """Makes sure that numbers are finite and not negative; None has a default.
+
+    Raises:
+        AdaptAugError: one of them is not.
+    """
+    for name, value in numbers.items():
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise AdaptAugError(f"{name} must be a number of at least 0, got {value}")
+
+
+def check_seed(seed: int) -> None:
+    """Makes sure that all that is seeded can be.
+
+    Raises:
+        AdaptAugError: the seed is out of NumPy's range.
+    """
+    if not 0 <= seed < 2**32:
+        raise AdaptAugError(f"seed must lie in 0..{2**32 - 1}, got {seed}")
 
 
 def check_device(device: str) -> None:

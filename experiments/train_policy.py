@@ -35,6 +35,8 @@ from experiments.cli import (
     RUNS,
     ChildOptions,
     check_counts,
+    check_numbers,
+    check_seed,
     check_task,
     command,
     described,
@@ -60,7 +62,8 @@ class Options:
     seeds: int = 20
     """Evaluation seeds, unseen in the search."""
     search_n_train: tuple[int, int] | None = None
-    """Range of training examples in the search; by default n-train / 2 to 4 n-train, or all."""
+    """Range of training examples in the search; by default n-train / 2 (but one of each class) to
+    4 n-train, or all."""
     search_steps: tuple[int, int] | None = None
     """Range of batches in the search; by default steps / 4 to 2 steps."""
     tasks: Path | None = None
@@ -109,9 +112,11 @@ class Options:
         steps = self.search_steps or (max(1, self.steps // 4), 2 * self.steps)
         ranges = []
         for name in self.dataset:
-            room = len(load(name).train) - self.training.n_validation
+            source = load(name)
+            room = len(source.train) - self.training.n_validation
             most = max(self.n_train, min(4 * self.n_train, room))
-            n_train = self.search_n_train or (max(1, self.n_train // 2), most)
+            fewest = min(self.n_train, max(source.num_classes, self.n_train // 2))
+            n_train = self.search_n_train or (fewest, most)
             ranges.append(TaskRange(self.training.task(name, n_train[1], steps[1]), steps, n_train))
         return ranges
 
@@ -192,6 +197,12 @@ def interrupted(folder: Path, when: str) -> int:
 def check_options(options: Options) -> None:
     """Finds what is wrong with single options."""
     check_counts(1, seeds=options.seeds, episodes=options.episodes, datasets=len(options.dataset))
+    check_numbers(
+        cost_weight=options.cost_weight,
+        constant_share=options.constant_share,
+        time_limit_minutes=options.time_limit_minutes,
+    )
+    check_seed(options.seed)
     options.training.check()
     if not 0 <= options.screening < 1:
         raise AdaptAugError(f"screening must lie in [0, 1), a share, got {options.screening}")
@@ -216,7 +227,8 @@ def check_resumed(options: Options, folder: Path) -> None:
     """
     try:
         begun = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        begun.get("training")
+    except (OSError, ValueError, AttributeError):
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}") from None
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
     ours = json.loads(json.dumps(plain(options)))

@@ -41,6 +41,8 @@ from experiments.cli import (
     RUNS,
     ChildOptions,
     check_counts,
+    check_numbers,
+    check_seed,
     check_task,
     command,
     described,
@@ -149,6 +151,9 @@ def check(
 ) -> None:
     """Finds a user's mistake before anything is written or trained."""
     check_counts(1, seeds=options.seeds, budgets=len(tasks))
+    check_numbers(cost_weight=options.cost_weight)
+    check_seed(options.seed)
+    _ranges(tasks, options)
     options.training.check()
     for trainings in (options.adapt, options.constant_trainings):
         if trainings:
@@ -166,7 +171,7 @@ def check(
             raise AdaptAugError(f"policies must decide in one rhythm, {name!r} has another")
 
 
-def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
+def _ranges(tasks: Sequence[Task], options: Options) -> list[TaskRange]:
     """What rival searches train their children on: the run lengths of each training-set size."""
     ranges = []
     for size in dict.fromkeys(task.n_train for task in tasks):
@@ -175,6 +180,11 @@ def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Opt
         interval = tasks[0].decision_interval
         task = tasks[0].but(decision_interval=interval and min(interval, *lengths))
         ranges.append(TaskRange(task, lengths, (size, size)))
+    return ranges
+
+
+def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
+    ranges = _ranges(tasks, options)
     weight = options.cost_weight
     if weight is None:
         weight = policy.provenance.get("cost_weight", SearchConfig.cost_weight)

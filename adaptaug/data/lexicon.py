@@ -54,8 +54,14 @@ def synonym_table(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Ten
         0..S, where S is at most `MAX_SYNONYMS`.
 
     Raises:
-        AdaptAugError: no word of the vocabulary has a synonym in it.
+        AdaptAugError: no word of the vocabulary has a synonym in it, or a word has a string where
+            several belong.
     """
+    for lemma, found in lexicon.items():
+        if isinstance(found, str):
+            raise AdaptAugError(
+                f"a lexicon must give every word a tuple of synonyms, got {found!r} for {lemma!r}"
+            )
     known = {word: row for row, word in enumerate(vocabulary.words) if word not in SPECIALS}
     fold = str.lower if vocabulary.lowercase else str
     folded = {fold(lemma): found for lemma, found in lexicon.items() if fold(lemma) not in lexicon}

@@ -31,12 +31,12 @@ def tag_names(types: Sequence[str]) -> tuple[str, ...]:
     return ("O", *(f"{kind}-{entity}" for entity in types for kind in "BI"))
 
 
-def may_follow(classes: Sequence[str]) -> Tensor:
+def may_follow(classes: Sequence[str], place: str = "the classes") -> Tensor:
     """Which tag may follow which: bool (K + 1, K), row K for the start of a sentence.
 
     Only "I-X" is particular: it follows "B-X" or "I-X".
     """
-    parts = [tag_parts(tag) for tag in classes]
+    parts = [tag_parts(tag, place) for tag in classes]
     before = [*(("" if kind == "O" else entity) for kind, entity in parts), ""]
     return torch.tensor(
         [[kind != "I" or entity == last for kind, entity in parts] for last in before]
@@ -54,7 +54,7 @@ def check_bio(targets: Tensor, classes: Sequence[str], place: str) -> None:
     start = len(classes)
     before = torch.nn.functional.pad(targets[:, :-1], (1, 0), value=start)
     padding = targets < 0
-    allowed = may_follow(classes).to(targets.device)
+    allowed = may_follow(classes, f"the classes of {place}").to(targets.device)
     wrong = (
         ~allowed[before.where(~padding, start), targets.where(~padding, 0)] & ~padding
     ).nonzero()

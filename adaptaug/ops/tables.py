@@ -16,6 +16,7 @@ from adaptaug.data.examples import Examples
 from adaptaug.data.lexicon import Lexicon, synonym_table
 from adaptaug.data.tags import tag_parts
 from adaptaug.data.vocabulary import PAD, Vocabulary
+from adaptaug.errors import AdaptAugError
 from adaptaug.modality import Modality
 from adaptaug.ops.stop_words import STOP_WORDS
 
@@ -96,7 +97,8 @@ def build_tables(
         modality: "text" or "tagging".
 
     Raises:
-        AdaptAugError: no word of the lexicon is in the vocabulary, or a tag is not in BIO form.
+        AdaptAugError: no word of the vocabulary but stop words has a synonym in it, or a tag is
+            not in BIO form.
     """
     synonyms, counts = (None, None) if lexicon is None else _synonyms(vocabulary, lexicon)
     tags = tag_tables(train, classes) if modality == "tagging" else None
@@ -107,7 +109,13 @@ def _synonyms(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]
     """Synonyms (V, S) and their numbers (V,), none for stop words."""
     synonyms, counts = synonym_table(vocabulary, lexicon)
     stop = torch.tensor([word.lower() in STOP_WORDS for word in vocabulary.words])
-    return synonyms, counts.masked_fill(stop, 0)
+    counts = counts.masked_fill(stop, 0)
+    if not counts.any():
+        raise AdaptAugError(
+            "a lexicon must have synonyms for some word of the vocabulary that is no stop word, "
+            f"got none: {len(lexicon)} words in the lexicon"
+        )
+    return synonyms, counts
 
 
 def tag_tables(train: Examples, classes: Sequence[str]) -> TagTables:

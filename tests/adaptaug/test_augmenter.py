@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import random
 import re
 import subprocess
@@ -661,6 +662,26 @@ def test_a_mistake_in_the_first_batch(images: Tensor, targets: Tensor, message: 
     assert using(*batch(0))[0].shape == (16, 1, 8, 8)  # nothing has been spoilt
 
 
+@pytest.mark.parametrize(
+    ("images", "targets", "message"),
+    [
+        (IMAGES / 0, LABELS, "pixels must be finite, got nan in row 0 of batch 1"),
+        (IMAGES + math.inf, LABELS, "pixels must be finite, got inf in row 0 of batch 1"),
+        (IMAGES + 1.5, LABELS, r"pixels must lie in \[0, 1\], got 1.5 in row 0 of batch 1"),
+        (IMAGES - 0.1, LABELS, r"pixels must lie in \[0, 1\], got -0.1 in row 0 of batch 1"),
+        (IMAGES, LABELS + 9, r"labels must lie in 0..9, got 10 in row 1 of batch 1"),
+        (IMAGES, LABELS - 1, r"labels must lie in 0..9, got -1 in row 0 of batch 1"),
+    ],
+)
+def test_a_mistake_in_a_later_batch(images: Tensor, targets: Tensor, message: str) -> None:
+    using = augmenter()
+    using(*batch(0))
+    with pytest.raises(AdaptAugError, match=message):
+        using(images, targets)
+    assert using((IMAGES * 255).byte(), LABELS)[0].shape == (4, 1, 8, 8)
+    assert using(IMAGES[:0], LABELS[:0])[0].shape == (0, 1, 8, 8)
+
+
 # Sentences
 
 SENTENCES = {
@@ -739,13 +760,16 @@ def data(examples: Examples) -> tuple[Tensor, Tensor]:
     return examples.inputs, examples.targets
 
 
-def test_tags_of_the_first_batch_must_be_in_bio_form() -> None:
+@pytest.mark.parametrize("step", [0, 1])
+def test_tags_must_be_in_bio_form(step: int) -> None:
     episode = sentence_episode("tagging")
     using, (ids, tags) = beside("tagging", episode, Constant([0.5] * 4)), data(episode.run.train)
+    for _ in range(step):
+        using(ids, tags)
     inside = load("mentions").classes.index("I-PER")
     tags = tags.clone()
     tags[3, 0] = inside
-    with pytest.raises(AdaptAugError, match=r"BIO form.* of batch 0"):
+    with pytest.raises(AdaptAugError, match=rf"BIO form.* of batch {step}"):
         using(ids, tags)
 
 
@@ -823,6 +847,7 @@ def _tagged(tags: list[list[int]]) -> tuple[Tensor, Tensor]:
         ("tagging", {"train": None}, "tagging needs train"),
         ("tagging", {"classes": ()}, "names of the tags"),
         ("tagging", {"classes": ("O", "B-PER")}, "classes must name each of .* 7 tags, got 2"),
+        ("tagging", {"classes": ("O", "B-PER") * 4}, "each of .* 7 tags, got 2 different"),
         ("tagging", {"train": _tagged([[0, 7]])}, r"0\.\.6, got 7 in row 0, token 1 of train"),
         ("tagging", {"train": _tagged([[0, 1], [0, 2]])}, "row 1, token 1 of train .*IOB1"),
         ("tagging", {"train": (torch.tensor([[3, 9999]]), torch.tensor([[0, 0]]))}, "got 9999"),

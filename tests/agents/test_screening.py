@@ -1,5 +1,7 @@
 """Screening, on children whose scores are known functions of the magnitudes."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def gains(magnitudes: np.ndarray, budget: float) -> np.ndarray:
 def screened(rounds: int, seed: int = 0, noise: float = 0.05) -> Screening:
     """Groups of six whose members share luck and budget."""
     random = np.random.default_rng(seed)
-    screening = Screening(N_OPS, TRIED, np.random.default_rng(seed))
+    screening = Screening(N_OPS, TRIED, seed)
     for _ in range(rounds):
         budget = random.uniform(SHORT, LONG)
         asked = screening.ask(6, budget)
@@ -61,22 +63,22 @@ def test_a_start_on_noise_alone_is_mostly_off() -> None:
     starts = []
     for seed in range(10):
         random = np.random.default_rng(seed)
-        screening = Screening(N_OPS, TRIED, random)
+        screening = Screening(N_OPS, TRIED, seed)
         for _ in range(10):
             screening.tell(screening.ask(6, 1.0), random.normal(0, 0.1, 6), 1.0)
             screening.surrogate.fit()
         starts.append(chosen(screening, 1.0))
     assert np.median(starts) == 0
-    assert np.mean(starts) < 0.5 * TRIED
+    assert np.mean(np.array(starts) > 0) < 0.4
 
 
 def test_constants_are_tried_around_a_magnitude_and_off_too() -> None:
-    asked = Screening(N_OPS, TRIED, np.random.default_rng(0)).ask(500, LONG)
+    asked = Screening(N_OPS, TRIED, 0).ask(500, LONG)
     tried = asked[asked > 0]
     assert 0.3 < (asked == 0).mean() < 0.7
     assert TRIED / 2**OCTAVES <= tried.min() < 0.7 * TRIED
     assert 1.5 * TRIED < tried.max() <= TRIED * 2**OCTAVES
-    assert Screening(N_OPS, 0.9, np.random.default_rng(0)).ask(500, LONG).max() == 1
+    assert Screening(N_OPS, 0.9, 0).ask(500, LONG).max() == 1
 
 
 def test_what_promises_more_is_tried_more_often() -> None:
@@ -88,6 +90,13 @@ def test_what_promises_more_is_tried_more_often() -> None:
 
 def test_the_same_seed_asks_the_same() -> None:
     assert np.array_equal(screened(3).ask(4, 1.0), screened(3).ask(4, 1.0))
+
+
+def test_what_was_told_is_known_again_and_asked_on() -> None:
+    whole, again = screened(4), Screening(N_OPS, TRIED, 0)
+    again.recall(json.loads(json.dumps(whole.told)))
+    assert np.array_equal(again.ask(4, 1.0), whole.ask(4, 1.0))
+    assert np.array_equal(chosen(again, LONG), chosen(whole, LONG))
 
 
 def test_worth_tells_what_each_op_adds_at_three_budgets() -> None:
@@ -123,13 +132,11 @@ class ToyPool:
 
 def test_screening_trains_groups_that_share_task_and_seed() -> None:
     trial = Trial([TaskRange(Task(), (100, 800), (50, 400))], [CostTable()], 0.05, seed=3)
-    pool, rounds = ToyPool(), []
-    screening, steps = screen(
-        ("rotate", "zoom", "hflip", "noise"), trial, TRIED, 6, pool, np.random.default_rng(0),
-        groups=3, group_size=4, after_round=lambda: rounds.append(len(pool.jobs)),
-    )  # fmt: skip
-    assert rounds == [12, 24, 36, 48, 60, 72]
-    assert steps == sum(job.task.steps for job in pool.jobs)
+    pool, screening = ToyPool(), Screening(N_OPS, TRIED, 0)
+    rounds = screen(
+        screening, ("rotate", "zoom", "hflip", "noise"), trial, 6, pool, groups=3, group_size=4
+    )
+    assert [len(pool.jobs) for _ in rounds] == [12, 24, 36, 48, 60, 72]
     groups = [pool.jobs[start : start + 4] for start in range(0, 72, 4)]
     assert all(len({(job.seed, job.task) for job in group}) == 1 for group in groups)
     assert len({group[0].seed for group in groups}) == 18

@@ -285,7 +285,7 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
     ("owner", "name", "call", "done"),
     [
         (Pool, "run", 1, 0),
-        (Pool, "run", 2, 0),
+        (Pool, "run", 2, 1),
         (GroupedVecEnv, "step_wait", 2, 2),
         (GroupedVecEnv, "step_wait", 4, 3),
     ],
@@ -335,6 +335,29 @@ def test_the_time_limit_ends_a_search_after_its_update(
     assert not any(result.interrupted for result in results)
     assert [row for result in results for row in result.history] == whole[0].history
     assert torch.equal(weights(results[-1]), weights(whole[0]))
+
+
+def test_the_time_limit_ends_a_screening_too(
+    screened: tuple[SearchResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find(monkeypatch)
+    limited = replace(SCREENED, time_limit_minutes=0)
+    first = search(limited, tmp_path)
+    assert (first.episodes, first.history, first.interrupted) == (4, [], False)
+    rest = search(SCREENED, tmp_path, resume=True)
+    assert torch.equal(weights(rest), weights(screened[0]))
+
+
+@pytest.mark.parametrize("name", ["costs.json", "screening.json"])
+@pytest.mark.parametrize("text", ["[", "{}", "[1]"])
+def test_a_damaged_file_beside_the_checkpoint_is_a_sentence(
+    name: str, text: str, screened: tuple[SearchResult, Path], tmp_path: Path
+) -> None:
+    limited = replace(SCREENED, time_limit_minutes=0)
+    search(limited, tmp_path)
+    (tmp_path / "checkpoints" / name).write_text(text)
+    with pytest.raises(AdaptAugError, match=f"{name} must be what the search wrote"):
+        search(limited, tmp_path, resume=True)
 
 
 def test_a_finished_search_resumes_to_itself(

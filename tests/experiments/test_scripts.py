@@ -178,6 +178,9 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> No
         (["--seeds", "0"], "seeds must be at least 1"),
         (["--actor", "oracle"], "actor must be one of"),
         (["--screening", "1"], "screening must lie in [0, 1), a share, got 1"),
+        (["--seed", "-1"], "seed must lie in 0..4294967295, got -1"),
+        (["--cost-weight", "nan"], "cost_weight must be a number of at least 0, got nan"),
+        (["--constant-share", "inf"], "constant_share must be a number of at least 0, got inf"),
         (["--training.device", "cuda:99"], "device"),
         (["--training.processes", "-1"], "processes"),
         (["--dataset"], "datasets"),
@@ -226,6 +229,18 @@ def test_a_rival_search_prices_compute_as_the_policys_search_did() -> None:
     assert price(policy) == 2
     assert price(policy, cost_weight=0.5) == 0.5
     assert price(replace(policy, provenance={})) == 0.05
+
+
+def test_a_transfer_finds_a_wrong_range_before_it_writes(here: Path, call, capsys) -> None:
+    arguments = ["--policy", "digits", "--adapt", "12", "--adapt-steps", "30", "10"]
+    assert call(transfer_policy, "--name", "bad", *arguments) == 2
+    assert "steps must be a range of ascending" in capsys.readouterr().err
+    assert not (here / "runs").exists()
+
+
+def test_a_search_for_few_examples_has_one_of_each_class() -> None:
+    (few,) = train_policy.Options(n_train=15).task_ranges()
+    assert few.n_train == (10, 60)
 
 
 def test_transfer_needs_an_op_that_suits_the_data(here: Path, call, capsys) -> None:

@@ -121,6 +121,11 @@ def test_a_lexicon_with_none_of_the_words() -> None:
             synonym_table(vocabulary, lexicon)
 
 
+def test_synonyms_in_one_string_are_refused() -> None:
+    with pytest.raises(AdaptAugError, match="tuple of synonyms, got 'large' for 'big'"):
+        synonym_table(build_vocabulary(["big large"]), {"big": "large"})  # type: ignore[dict-item]
+
+
 @pytest.mark.parametrize("name", ["opinions", "mentions"])
 def test_embedded(name: str) -> None:
     source, lexicon = load(name), load_lexicon(name)

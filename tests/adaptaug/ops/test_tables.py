@@ -7,7 +7,7 @@ import torch
 from torch import tensor
 
 from adaptaug.data.examples import Examples
-from adaptaug.data.vocabulary import SPECIALS, Vocabulary
+from adaptaug.data.vocabulary import SPECIALS, Vocabulary, build_vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import build_tables
 from adaptaug.ops.tables import tag_tables
@@ -54,6 +54,13 @@ def test_stop_words_have_no_synonyms():
     assert tables.tags is None
     assert tables.synonyms.tolist()[3:5] == [[4], [3]]
     assert tables.synonym_counts.tolist() == [0, 0, 0, 1, 1, 0, 0]
+
+
+def test_a_lexicon_of_stop_words_alone_is_refused():
+    train = Examples(tensor([[3, 4]]), tensor([1]))
+    vocabulary = build_vocabulary(["the a film"])
+    with pytest.raises(AdaptAugError, match="that is no stop word, got none: 1 words"):
+        build_tables(vocabulary, {"the": ("a",)}, train, ("bad", "good"), "text")
 
 
 def test_without_a_lexicon_there_are_no_synonyms():
