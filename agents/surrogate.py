@@ -2,12 +2,12 @@
 
 The gain of magnitudes m over none in runs of x log-passes has the covariance
 
-    A^2 exp(-(x - x')^2 / 2) (k(m, m') - k(m, 0) - k(0, m') + 1)
+    A^2 exp(-(x - x')^2 / (2 s^2)) (k(m, m') - k(m, 0) - k(0, m') + 1)
 
 with k(m, m') = exp(-|m - m'|^2 / (2 l^2)), so that it is 0 where all ops are off, and that what
-holds at one budget mostly holds at half and at twice the passes (Rasmussen and Williams 2006,
-chapter 2). Children that share task and seed share an offset of their own. A, l and the noise are
-those of the highest marginal likelihood on a grid (chapter 5).
+holds at one budget mostly holds at one nearby (Rasmussen and Williams 2006, chapter 2). Children
+that share task and seed share an offset of their own. A, l, s and the noise are those of the
+highest marginal likelihood on a grid (chapter 5).
 """
 
 from itertools import product
@@ -22,6 +22,9 @@ AMPLITUDES = (0.3, 0.6, 1.2, 2.4)
 
 LENGTHS = (0.5, 0.7, 1.0, 1.4)
 """Values of l that are tried: the Euclidean distance at which magnitudes gain different things."""
+
+SCALES = (0.25, 0.5, 1.0)
+"""Values of s that are tried: 1, 2 and 4 doublings of the passes."""
 
 NOISES = (0.05, 0.1, 0.2, 0.4)
 """Standard deviations that are tried of a child's score around what its magnitudes are worth."""
@@ -42,7 +45,7 @@ class Surrogate:
         """Of their runs, (n,)."""
         self._scores = self._groups = self._weights = torch.zeros(0, dtype=torch.float64)
         self._precision = torch.zeros(0, 0, dtype=torch.float64)
-        self._amplitude, self._length = AMPLITUDES[1], LENGTHS[1]
+        self._amplitude, self._length, self._scale = AMPLITUDES[1], LENGTHS[1], SCALES[1]
 
     def tell(self, magnitudes: Tensor, scores: Tensor, budget: float) -> None:
         """Takes scores of children that share task and seed; `fit` then makes use of them.
@@ -64,14 +67,15 @@ class Surrogate:
         seen = self.magnitudes, self.budgets
         offsets = OFFSET**2 * (self._groups[:, None] == self._groups)
         unit, highest = torch.eye(len(offsets), dtype=torch.float64), -torch.inf
-        for length in LENGTHS:
-            shape = _shape(*seen, *seen, length)
+        for length, scale in product(LENGTHS, SCALES):
+            shape = _shape(*seen, *seen, length, scale)
             for amplitude, noise in product(AMPLITUDES, NOISES):
                 factor = torch.linalg.cholesky(amplitude**2 * shape + offsets + noise**2 * unit)
                 weights = torch.cholesky_solve(self._scores[:, None], factor)[:, 0]
                 likelihood = float(-self._scores @ weights / 2 - factor.diagonal().log().sum())
                 if likelihood > highest:
-                    highest, self._amplitude, self._length = likelihood, amplitude, length
+                    highest, self._amplitude = likelihood, amplitude
+                    self._length, self._scale = length, scale
                     self._precision, self._weights = torch.cholesky_inverse(factor), weights
 
     def gain(self, magnitudes: Tensor, budgets: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +101,7 @@ class Surrogate:
         budgets = torch.full((len(magnitudes),), budget, dtype=torch.float64)
         known = self._known(magnitudes, budgets)
         asked = magnitudes, budgets
-        covariance = self._amplitude**2 * _shape(*asked, *asked, self._length)
+        covariance = self._amplitude**2 * _shape(*asked, *asked, self._length, self._scale)
         covariance -= known @ self._precision @ known.t()
         jitter = 1e-6 * torch.eye(len(magnitudes), dtype=torch.float64)
         spread: Tensor = noise @ torch.linalg.cholesky(covariance + jitter).t()
@@ -106,11 +110,12 @@ class Surrogate:
     def _known(self, magnitudes: Tensor, budgets: Tensor) -> Tensor:
         """Covariance (m, n) with what is known."""
         seen = self.magnitudes, self.budgets
-        return self._amplitude**2 * _shape(magnitudes, budgets, *seen, self._length)
+        shape = _shape(magnitudes, budgets, *seen, self._length, self._scale)
+        return self._amplitude**2 * shape
 
 
 def _shape(
-    magnitudes: Tensor, budgets: Tensor, others: Tensor, at: Tensor, length: float
+    magnitudes: Tensor, budgets: Tensor, others: Tensor, at: Tensor, length: float, scale: float
 ) -> Tensor:
     """Covariance (m, n) for A = 1 of magnitudes (m, n_ops) at budgets with others (n, n_ops)."""
     lengths, theirs = (m.square().sum(1) for m in (magnitudes, others))
@@ -118,5 +123,5 @@ def _shape(
     close, alone, alone_there = (
         torch.exp(-squares / (2 * length**2)) for squares in (distances, lengths, theirs)
     )
-    near = torch.exp(-((budgets[:, None] - at) ** 2) / 2)
+    near = torch.exp(-(((budgets[:, None] - at) / scale) ** 2) / 2)
     return near * (close - alone[:, None] - alone_there + 1)
