@@ -234,8 +234,10 @@ class Augmenter:
 
     def _in_range(self, inputs: Tensor, targets: Tensor) -> bool:
         """Whether images and labels hold nothing wrong, seen fast; sentences get the long look."""
-        if self._modality != "image" or len(inputs) == 0:
-            return len(inputs) == 0
+        if len(inputs) == 0:
+            return True
+        if self._modality != "image":
+            return False
         (low, high), (first, last) = inputs.aminmax(), hard(targets).aminmax()
         brightest = 1 if inputs.is_floating_point() else 255
         return bool(low >= 0 and high <= brightest and first >= 0 and last < self.num_classes)

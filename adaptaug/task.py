@@ -173,7 +173,7 @@ def _pair(value: Any) -> tuple[int, int]:
         low, high = map(int, value)
     except (TypeError, ValueError):
         raise AdaptAugError(
-            f"steps, n_train and rows must be whole numbers or pairs of them, got {value!r}"
+            f"steps, n_train and rows must be a whole number or a pair of them, got {value!r}"
         ) from None
     return low, high
 

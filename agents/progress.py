@@ -69,6 +69,11 @@ class Progress(BaseCallback):
         """Moves the bar on."""
         self._bar.update(1)
 
+    def save(self, agent: Any, env: Any) -> None:
+        """Leaves a checkpoint with what is counted so far."""
+        counts = self.counts | {"seconds": self.seconds()}
+        save_checkpoint(self._checkpoint, agent, env, counts)
+
     def time_is_up(self) -> bool:
         """Whether the time limit is reached."""
         return time.monotonic() > self._deadline
@@ -79,7 +84,8 @@ class Progress(BaseCallback):
 
     def _on_training_start(self) -> None:
         self.model.set_logger(Logger(None, [_BoardWriter(self._board)]))
-        self._save()  # so that there is one to go on from, whenever Ctrl-C comes
+        # So that there is one to go on from, whenever Ctrl-C comes.
+        self.save(self.model, self.training_env)
 
     def _on_rollout_start(self) -> None:
         if self._complete:
@@ -125,7 +131,7 @@ class Progress(BaseCallback):
             f"cost {np.mean([h['cost'] for h in recent]):.2f}"
         )
         self.after_rollout()
-        self._save()
+        self.save(self.model, self.training_env)
 
     def _show_child(self) -> None:
         """The first child's curves, children end to end."""
@@ -142,10 +148,6 @@ class Progress(BaseCallback):
             self._images, self._labels, magnitudes, generator, int(self._labels.max()) + 1
         )
         self._board.image_grid(self._images, images, updates)
-
-    def _save(self) -> None:
-        counts = self.counts | {"seconds": self.seconds()}
-        save_checkpoint(self._checkpoint, self.model, self.training_env, counts)
 
 
 class _BoardWriter(KVWriter):

@@ -21,7 +21,7 @@ from adaptaug.files import make_folder, write_json
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import RandomStream, one_thread
 from adaptaug.task import TaskRange
-from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint, save_checkpoint
+from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
@@ -30,8 +30,7 @@ from agents.trial import Trial
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"
-"""Where in a run folder it says what each op is worth, and in its checkpoints what that rests on.
-"""
+"""Where it says what each op is worth, in a run folder; beside the checkpoint, what it was told."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +161,12 @@ def _screen_ops(
     if resume and path.exists():
         screening.recall(_read_rows(path))
     env.reset()  # a checkpoint is of episodes that have begun
-    size, complete = config.group_size, False
+    size = config.group_size
 
     def save() -> None:
         done = [trial.draw(number)[0].steps for number in range(len(screening.told))]
         progress.counts |= {"episodes": size * len(done), "child_steps": size * sum(done)}
-        counts = progress.counts | {"seconds": progress.seconds()}
-        save_checkpoint(folder / CHECKPOINT, agent, env, counts)
+        progress.save(agent, env)
 
     save()
     with worker_pool([item.task.dataset for item in trial.tasks], config.processes) as pool:
@@ -178,13 +176,12 @@ def _screen_ops(
             write_json(path, screening.told)
             save()
             progress.after_rollout()
-            complete = len(screening.told) == rollouts * config.groups
             if progress.time_is_up():
                 break
     screening.start(policy.network)
     worth = screening.worth(policy.network)
     write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
-    return complete
+    return len(screening.told) == rollouts * config.groups
 
 
 def _costs(

@@ -227,9 +227,10 @@ def check_resumed(options: Options, folder: Path) -> None:
     """
     try:
         begun = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        begun.get("training")
-    except (OSError, ValueError, AttributeError):
-        raise AdaptAugError(f"--resume needs a config.json, got none in {folder}") from None
+    except (OSError, ValueError):
+        begun = None
+    if not isinstance(begun, dict):
+        raise AdaptAugError(f"--resume needs a config.json, got none in {folder}")
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
     ours = json.loads(json.dumps(plain(options)))
     for settings in (ours, begun):  # the number of processes changes no result

@@ -61,7 +61,7 @@ def test_a_start_has_what_helps_at_the_budgets_where_it_helps() -> None:
 def test_a_start_on_noise_alone_is_mostly_off() -> None:
     """It is judged by a lower bound."""
     starts = []
-    for seed in range(10):
+    for seed in range(60):
         random = np.random.default_rng(seed)
         screening = Screening(N_OPS, TRIED, seed)
         for _ in range(10):
@@ -69,7 +69,7 @@ def test_a_start_on_noise_alone_is_mostly_off() -> None:
             screening.surrogate.fit()
         starts.append(chosen(screening, 1.0))
     assert np.median(starts) == 0
-    assert np.mean(np.array(starts) > 0) < 0.4
+    assert np.mean(starts) < 0.5 * TRIED
 
 
 def test_constants_are_tried_around_a_magnitude_and_off_too() -> None:

@@ -139,7 +139,7 @@ def weights(result: SearchResult) -> torch.Tensor:
     return torch.cat([value.flatten() for value in result.policy.network.state_dict().values()])
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, call: int) -> None:
+def interrupt(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int) -> None:
     """Makes a method raise what Ctrl-C raises, after it did its work, at its n-th call."""
     original: Callable[..., Any] = getattr(owner, name)
     calls = iter(range(1, 10**6))
@@ -286,12 +286,13 @@ def test_an_op_that_the_screening_leaves_out_stays_off(
     [
         (Pool, "run", 1, 0),
         (Pool, "run", 2, 1),
+        (sys.modules["agents.search"], "write_json", 3, 1),  # costs, then a round each
         (GroupedVecEnv, "step_wait", 2, 2),
         (GroupedVecEnv, "step_wait", 4, 3),
     ],
 )
 def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
-    owner: type,
+    owner: object,
     name: str,
     call: int,
     done: int,
