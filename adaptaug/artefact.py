@@ -70,7 +70,10 @@ def save_policy(folder: Path, policy: Policy) -> None:
     """
     tensors = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
     described = PolicyNetwork(len(policy.ops), **_network_kwargs(policy.network_kwargs))
-    if _shapes(described.state_dict()) != _shapes(tensors):
+    if (
+        _shapes(described.state_dict()) != _shapes(tensors)
+        or described.fewest_passes != policy.network.fewest_passes
+    ):
         raise AdaptAugError(
             f"a policy's network must be built for its {len(policy.ops)} ops with its "
             f"network_kwargs {dict(policy.network_kwargs)}, got other parameters"

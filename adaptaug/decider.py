@@ -127,6 +127,7 @@ class Decider:
         """
         pilot, progress = self._pilot, step / self._steps
         applies = self._observer.applies
+        self._observer.validated = None
         observation = self._observe(progress, passes) if pilot.controller.observes else None
         chosen = pilot.controller.decide(progress, observation)
         self.magnitudes = [float(m) * a for m, a in zip(chosen, applies, strict=True)]

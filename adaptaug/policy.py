@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import skip_init  # the usual initialisation draws from the global generator
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, observation_size
+from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, log_passes, observation_size
 
 Numbers = TypeVar("Numbers", np.ndarray, torch.Tensor)
 
@@ -28,6 +28,9 @@ START_MAGNITUDE = 0.15
 
 OFF_BIAS = -3.0
 """Bias of an op that is off, whatever the network says."""
+
+IDLE = -10.0
+"""Latent of every op in a run that is left alone."""
 
 _LOG_PASSES = GLOBAL_FEATURES.index("log_passes")
 
@@ -136,6 +139,9 @@ class PolicyNetwork(nn.Module):
     `gate` (n_ops, 2) opens and closes each op by the budget: what is left of its bias above
     `OFF_BIAS` is the share a + b x, at least 0 and at most 1, where x is the feature `log_passes`.
     Screening and adaptation set them; otherwise they are open, (1, 0).
+
+    Runs of fewer passes over the training data than `fewest_passes` are left alone: all ops are off
+    there, and nothing need be observed. A search and adaptation measure where that is right.
     """
 
     def __init__(
@@ -145,6 +151,7 @@ class PolicyNetwork(nn.Module):
         actor: str = "shared",
         hidden: tuple[int, ...] = (32, 32),
         op_bias: bool = True,
+        fewest_passes: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         """Builds a policy that holds every op near `START_MAGNITUDE`.
@@ -154,6 +161,7 @@ class PolicyNetwork(nn.Module):
             actor: 'shared' or 'mlp'.
             hidden: widths of the hidden layers.
             op_bias: whether each op's bias is learned; otherwise it stays 0.
+            fewest_passes: of the shortest run that it augments.
             generator: draws the initial weights; None draws from a generator seeded with 0.
 
         Raises:
@@ -162,6 +170,7 @@ class PolicyNetwork(nn.Module):
         super().__init__()
         if actor not in ACTORS:
             raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {actor!r}")
+        self.fewest_passes = fewest_passes
         self.standardise = Standardise(n_ops)
         self.actor = ACTORS[actor](n_ops, hidden)
         self.op_bias = nn.Parameter(torch.zeros(n_ops), requires_grad=op_bias)
@@ -171,12 +180,19 @@ class PolicyNetwork(nn.Module):
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to latents (B, n_ops), unbounded; tanh makes actions."""
-        latents: torch.Tensor = self.actor(*self.standardise(observations))
-        return latents + levels(self.op_bias, self.gate, observations[:, _LOG_PASSES])
+        passes = observations[:, _LOG_PASSES]
+        latents = self.actor(*self.standardise(observations))
+        latents = latents + levels(self.op_bias, self.gate, passes)
+        return torch.where(self.augments(passes)[:, None], latents, IDLE)
 
     def opened(self, observations: torch.Tensor) -> torch.Tensor:
         """How far the gates are open, 0 to 1, under observations (B, size): (B, n_ops)."""
         return _opened(self.gate, observations[:, _LOG_PASSES])
+
+    def augments(self, passes: torch.Tensor) -> torch.Tensor:
+        """Whether runs are augmented at all, by their feature `log_passes`: bool, as its shape."""
+        least = log_passes(self.fewest_passes) if self.fewest_passes > 0 else -math.inf
+        return passes >= torch.tensor(least, dtype=passes.dtype)
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

@@ -24,6 +24,8 @@ class SearchConfig:
     """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
     screened_at: float = 0.3
     """Magnitude around which the screening tries the ops, in (0, 1]."""
+    safeguard: float = 0.1
+    """Share of the episodes that at last finds the budgets at which to leave runs alone."""
     groups: int = 3
     """Groups of children in an update."""
     group_size: int = 6
@@ -51,7 +53,8 @@ class SearchConfig:
     device: str = "cpu"
     """Where children train."""
     time_limit_minutes: float | None = None
-    """Stop after the update in which this much time is spent; None means all episodes."""
+    """Stop after the update in which this much time is spent, but for the safeguard's share; None
+    means all episodes."""
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain data, for JSON."""

@@ -10,11 +10,12 @@ import torch
 from tqdm import tqdm
 
 from adaptaug.artefact import Policy
-from adaptaug.controllers import Constant, Learned
+from adaptaug.controllers import Constant
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy import PolicyNetwork
+from agents.safeguard import fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
 
@@ -76,11 +77,12 @@ def adapt(
 ) -> tuple[Policy, dict[str, Any]]:
     """Fits to new data which ops act at which budgets, and how strongly; the network stays.
 
-    Three quarters of the trainings screen the ops as a search does (see `agents.screening`), and
+    Three fifths of the trainings screen the ops as a search does (see `agents.screening`), and
     set their biases and gates as a search begins with them, whatever held an op down where the
     policy was searched; how magnitudes change over a run is the network's to say. The rest of the
     trainings decides, on equal tasks and seeds, between the ops so fitted, these a little weaker or
-    stronger, and the policy as it was.
+    stronger, and the policy as it was, each left out of runs too short for it (see
+    `agents.safeguard`).
 
     Args:
         policy: what to adapt; it is left as it is.
@@ -92,7 +94,8 @@ def adapt(
 
     Returns:
         The adapted policy, and what was done: `episodes` spent, what each op is worth (see
-        `Screening.worth`), the mean `scores` of the choices, and which of them was `kept`.
+        `Screening.worth`), the mean `gains` of the choices over none, which of them was `kept`,
+        and the `fewest_passes` of a run that it augments.
 
     Raises:
         AdaptAugError: the trainings are too few.
@@ -102,32 +105,33 @@ def adapt(
             f"adaptation needs at least {FEWEST_TRAININGS} child trainings, got {trainings}"
         )
     size = 6
-    rounds = max(1, trainings * 3 // 4 // size)
+    rounds = max(1, trainings * 3 // 5 // size)
     screening = Screening(len(policy.ops), magnitude, trial.seed)
     screened = screen(screening, policy.ops, trial, rounds, pool, group_size=size)
     for _ in tqdm(screened, "adapting", rounds, unit="round", disable=quiet or None):
         pass
-    fitted = copy.deepcopy(policy.network)
+    fitted = guarded(policy, 0.0).network
     screening.start(fitted)
     choices = {name: shifted(policy, fitted, shift) for name, shift in SHIFTS.items()}
     choices["own"] = policy
-    last = range(rounds, rounds + max(1, (trainings - rounds * size) // len(choices)))
+    arms = len(choices) + 1
+    trials = range(rounds, rounds + max(1, (trainings - rounds * size) // arms))
+    passes, gained = gains(list(choices.values()), trial, trials, pool, quiet=quiet)
+    fewest = dict(zip(choices, (fewest_passes(passes, row) for row in gained), strict=True))
     means = {
-        name: float(np.mean([
-            trial.score(record)
-            for record in pool.run(trial.jobs(_arm(choice, name), last), "choosing", quiet=quiet)
-        ]))
-        for name, choice in choices.items()
-    }  # fmt: skip
+        name: float((row * (passes >= fewest[name])).mean())
+        for name, row in zip(choices, gained, strict=True)
+    }
     chosen = max(means, key=lambda name: means[name])
     done = {
-        "episodes": rounds * size + len(choices) * len(last),
+        "episodes": rounds * size + arms * len(trials),
         "worth": dict(zip(policy.ops, screening.worth(fitted), strict=True)),
-        "scores": means,
+        "gains": means,
         "kept": chosen,
+        "fewest_passes": fewest[chosen],
         "seed": trial.seed,
     }
-    return choices[chosen], done
+    return guarded(choices[chosen], fewest[chosen]), done
 
 
 def shifted(policy: Policy, network: PolicyNetwork, shift: float) -> Policy:
@@ -136,7 +140,3 @@ def shifted(policy: Policy, network: PolicyNetwork, shift: float) -> Policy:
     with torch.no_grad():
         network.op_bias.add_(shift)
     return replace(policy, network=network)
-
-
-def _arm(policy: Policy, name: str) -> Arm:
-    return Arm(name, policy.ops, Learned(policy.network))

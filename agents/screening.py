@@ -69,8 +69,10 @@ class Screening:
         constants = self._draw(CANDIDATES, random)
         noise = torch.from_numpy(random.normal(size=(count, CANDIDATES)))
         gains = self.surrogate.sample(torch.from_numpy(constants), budget, noise)
-        best: np.ndarray = constants[gains.argmax(1).numpy()]
-        return best
+        best = gains.argmax(1)
+        best[0] = 0  # whatever is believed, one child tries something: belief may be wrong
+        asked: np.ndarray = constants[best.numpy()]
+        return asked
 
     def tell(self, magnitudes: np.ndarray, scores: np.ndarray, budget: float) -> None:
         """Takes scores (n,) of children that share task and seed; see `Surrogate.tell`."""

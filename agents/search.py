@@ -25,12 +25,16 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
+from agents.safeguard import FEWEST_PAIRS, fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"
 """Where it says what each op is worth, in a run folder; beside the checkpoint, what it was told."""
+
+SAFEGUARD = "safeguard.json"
+"""Where a run folder says what the policy gains over none, by the passes of a run."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,9 @@ def _search(
     policy = agent.policy
     assert isinstance(policy, OpPolicy)
     screening = int(config.screening * config.episodes) // env.num_envs if config.op_bias else 0
-    updates = max(1, config.episodes // env.num_envs - screening)
+    pairs = int(config.safeguard * config.episodes) // 2
+    pairs *= pairs >= FEWEST_PAIRS
+    updates = max(1, (config.episodes - 2 * pairs) // env.num_envs - screening)
     checkpoint = folder / CHECKPOINT
     counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
@@ -117,11 +123,11 @@ def _search(
         untrained = _export(config, policy, tasks, costs, 0)
         save_policy(folder / "checkpoints" / "untrained", untrained)
     callback = Progress(config, folder, screening + updates, counts)
-    interrupted = False
+    trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
+    interrupted, fewest = False, 0.0
     try:
         screened = counts["episodes"] >= screening * env.num_envs
         if not screened:
-            trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
             screened = _screen_ops(config, agent, env, trial, screening, folder, callback, resume)
         if screened:
             agent.learn(
@@ -129,6 +135,14 @@ def _search(
                 callback=callback,
                 reset_num_timesteps=not resume,
             )
+        if pairs:
+            first = screening * config.groups
+            trials = range(first, first + pairs)
+            learned = _export(config, policy, tasks, costs, 0)
+            fewest = _safeguard(learned, trial, trials, config.processes, folder)
+            steps = sum(trial.draw(number)[0].steps for number in trials)
+            callback.counts["episodes"] += 2 * pairs
+            callback.counts["child_steps"] += 2 * steps
     except KeyboardInterrupt:
         interrupted = True
         if checkpoint.exists():  # the update in progress is dropped
@@ -136,7 +150,7 @@ def _search(
     finally:
         callback.close()
     episodes = round(callback.counts["episodes"])
-    learned = _export(config, policy, tasks, costs, episodes)
+    learned = guarded(_export(config, policy, tasks, costs, episodes), fewest)
     save_policy(folder / "policy", learned)
     return SearchResult(
         learned, untrained, costs, episodes, round(callback.counts["child_steps"]),
@@ -182,6 +196,18 @@ def _screen_ops(
     worth = screening.worth(policy.network)
     write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
     return len(screening.told) == rollouts * config.groups
+
+
+def _safeguard(
+    policy: Policy, trial: Trial, trials: Sequence[int], processes: int, folder: Path
+) -> float:
+    """Measures from how many passes on a policy is of use, and notes why."""
+    with worker_pool([item.task.dataset for item in trial.tasks], processes) as pool:
+        passes, (gained,) = gains([policy], trial, trials, pool)
+    fewest = fewest_passes(passes, gained)
+    pairs = sorted(zip(passes.tolist(), gained.tolist(), strict=True))
+    write_json(folder / SAFEGUARD, {"fewest_passes": fewest, "passes_and_gains": pairs})
+    return fewest
 
 
 def _costs(

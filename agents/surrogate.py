@@ -2,33 +2,35 @@
 
 The gain of magnitudes m over none in runs of x log-passes has the covariance
 
-    A^2 exp(-(x - x')^2 / 2) (k(m, m') - k(m, 0) - k(0, m') + 1)
+    A^2 exp(-(x - x')^2 / (2 s^2)) (k(m, m') - k(m, 0) - k(0, m') + 1)
 
 with k(m, m') = exp(-|m - m'|^2 / (2 l^2)), so that it is 0 where all ops are off, and that what
-holds at one budget mostly holds at half and at twice the passes (Rasmussen and Williams 2006,
-chapter 2). Children that share task and seed share an offset of their own. A, l and the noise are
-those of the highest marginal likelihood on a grid (chapter 5).
+holds at one budget mostly holds at one nearby (Rasmussen and Williams 2006, chapter 2). Children
+that share task and seed share an offset of their own. Of l, s and the noise in units of A, those on
+a grid are taken that foretell each group best from the others, and A so that the errors are as
+large as expected (section 5.4.2). The marginal likelihood would not do: some budgets are noisier
+than others, which it takes for a rough surface.
 """
 
-from itertools import product
+from itertools import accumulate, product
 
 import torch
 from torch import Tensor
 
 from adaptaug.randomness import one_thread
 
-AMPLITUDES = (0.3, 0.6, 1.2, 2.4)
-"""Values of A that are tried, in units of the score."""
-
-LENGTHS = (0.5, 0.7, 1.0, 1.4)
+LENGTHS = (0.7, 1.0, 2.0, 4.0)
 """Values of l that are tried: the Euclidean distance at which magnitudes gain different things."""
 
-NOISES = (0.05, 0.1, 0.2, 0.4)
-"""Standard deviations that are tried of a child's score around what its magnitudes are worth."""
+SCALES = (0.25, 0.5, 1.0)
+"""Values of s that are tried: 1, 2 and 4 doublings of the passes."""
 
-OFFSET = 1.0
-"""Standard deviation of what children that share task and seed have in common, once the mean of
-their scores is taken off."""
+NOISES = (0.1, 0.2, 0.4, 0.8)
+"""Standard deviations that are tried, in units of A, of a child's score around what its magnitudes
+are worth."""
+
+OFFSET = 10.0
+"""Standard deviation, in units of A, of what children that share task and seed have in common."""
 
 
 class Surrogate:
@@ -40,9 +42,10 @@ class Surrogate:
         """Under which children have trained, (n, n_ops)."""
         self.budgets = torch.zeros(0, dtype=torch.float64)
         """Of their runs, (n,)."""
-        self._scores = self._groups = self._weights = torch.zeros(0, dtype=torch.float64)
+        self._sizes: list[int] = []
+        self._scores = self._weights = torch.zeros(0, dtype=torch.float64)
         self._precision = torch.zeros(0, 0, dtype=torch.float64)
-        self._amplitude, self._length = AMPLITUDES[1], LENGTHS[1]
+        self._amplitude, self._length, self._scale = 1.0, LENGTHS[0], SCALES[0]
 
     def tell(self, magnitudes: Tensor, scores: Tensor, budget: float) -> None:
         """Takes scores of children that share task and seed; `fit` then makes use of them.
@@ -54,25 +57,44 @@ class Surrogate:
         """
         count = torch.ones(len(scores), dtype=torch.float64)
         self.magnitudes = torch.cat([self.magnitudes, magnitudes])
-        self._groups = torch.cat([self._groups, len(self.budgets) * count])
+        self._sizes.append(len(scores))
         self.budgets = torch.cat([self.budgets, budget * count])
         self._scores = torch.cat([self._scores, scores - scores.mean()])
 
     @one_thread()
     def fit(self) -> None:
         """Brings the process up to date with all that it was told."""
+        if not self._sizes:
+            return
         seen = self.magnitudes, self.budgets
-        offsets = OFFSET**2 * (self._groups[:, None] == self._groups)
-        unit, highest = torch.eye(len(offsets), dtype=torch.float64), -torch.inf
-        for length in LENGTHS:
-            shape = _shape(*seen, *seen, length)
-            for amplitude, noise in product(AMPLITUDES, NOISES):
-                factor = torch.linalg.cholesky(amplitude**2 * shape + offsets + noise**2 * unit)
-                weights = torch.cholesky_solve(self._scores[:, None], factor)[:, 0]
-                likelihood = float(-self._scores @ weights / 2 - factor.diagonal().log().sum())
-                if likelihood > highest:
-                    highest, self._amplitude, self._length = likelihood, amplitude, length
-                    self._precision, self._weights = torch.cholesky_inverse(factor), weights
+        offsets = OFFSET**2 * torch.block_diag(*(torch.ones(n, n) for n in self._sizes))
+        unit, lowest = torch.eye(len(offsets), dtype=torch.float64), torch.inf
+        for length, scale in product(LENGTHS, SCALES):
+            shape = _shape(*seen, *seen, length, scale)
+            for noise in NOISES:
+                factor = torch.linalg.cholesky(shape + offsets + noise**2 * unit)
+                precision = torch.cholesky_inverse(factor)
+                weights = precision @ self._scores
+                error, variance = self._left_out(precision, weights)
+                if error < lowest:
+                    lowest, self._amplitude = error, variance**0.5
+                    self._length, self._scale = length, scale
+                    self._precision, self._weights = precision / variance, weights / variance
+
+    def _left_out(self, precision: Tensor, weights: Tensor) -> tuple[float, float]:
+        """How wrong each group is foretold by the others, for A = 1, but for what it has in common.
+
+        Returns:
+            The sum of squares, and the value of A^2 that would have led to expect it.
+        """
+        error = surprise = 0.0
+        for end, size in zip(accumulate(self._sizes), self._sizes, strict=True):
+            group = slice(end - size, end)
+            wrong = torch.linalg.solve(precision[group, group], weights[group])
+            error += float((wrong - wrong.mean()).square().sum())
+            surprise += float(wrong @ weights[group])
+        free = max(1, len(weights) - len(self._sizes))
+        return error, max(surprise / free, 1e-6)
 
     def gain(self, magnitudes: Tensor, budgets: Tensor) -> tuple[Tensor, Tensor]:
         """Gains of magnitudes (m, n_ops) at budgets (m,), in units of the score.
@@ -97,7 +119,7 @@ class Surrogate:
         budgets = torch.full((len(magnitudes),), budget, dtype=torch.float64)
         known = self._known(magnitudes, budgets)
         asked = magnitudes, budgets
-        covariance = self._amplitude**2 * _shape(*asked, *asked, self._length)
+        covariance = self._amplitude**2 * _shape(*asked, *asked, self._length, self._scale)
         covariance -= known @ self._precision @ known.t()
         jitter = 1e-6 * torch.eye(len(magnitudes), dtype=torch.float64)
         spread: Tensor = noise @ torch.linalg.cholesky(covariance + jitter).t()
@@ -106,11 +128,12 @@ class Surrogate:
     def _known(self, magnitudes: Tensor, budgets: Tensor) -> Tensor:
         """Covariance (m, n) with what is known."""
         seen = self.magnitudes, self.budgets
-        return self._amplitude**2 * _shape(magnitudes, budgets, *seen, self._length)
+        shape = _shape(magnitudes, budgets, *seen, self._length, self._scale)
+        return self._amplitude**2 * shape
 
 
 def _shape(
-    magnitudes: Tensor, budgets: Tensor, others: Tensor, at: Tensor, length: float
+    magnitudes: Tensor, budgets: Tensor, others: Tensor, at: Tensor, length: float, scale: float
 ) -> Tensor:
     """Covariance (m, n) for A = 1 of magnitudes (m, n_ops) at budgets with others (n, n_ops)."""
     lengths, theirs = (m.square().sum(1) for m in (magnitudes, others))
@@ -118,5 +141,5 @@ def _shape(
     close, alone, alone_there = (
         torch.exp(-squares / (2 * length**2)) for squares in (distances, lengths, theirs)
     )
-    near = torch.exp(-((budgets[:, None] - at) ** 2) / 2)
+    near = torch.exp(-(((budgets[:, None] - at) / scale) ** 2) / 2)
     return near * (close - alone[:, None] - alone_there + 1)

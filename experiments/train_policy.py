@@ -75,6 +75,9 @@ class Options:
     """Child trainings in the search."""
     screening: float = SearchConfig.screening
     """Share of them that first screens the ops; 0 starts with all of them."""
+    safeguard: float = SearchConfig.safeguard
+    """Share of them that at last tries the policy against none, in pairs: runs too short for it to
+    be of use, it leaves alone. 0 augments all."""
     cost_weight: float = SearchConfig.cost_weight
     """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
     0.1."""
@@ -152,6 +155,7 @@ def run(options: Options) -> int:
         cost_weight=options.cost_weight,
         episodes=options.episodes,
         screening=options.screening,
+        safeguard=options.safeguard,
         screened_at=DEFAULTS[load(task.dataset).modality].screened_at,
         actor=options.actor,
         op_bias=options.op_bias,
@@ -204,8 +208,9 @@ def check_options(options: Options) -> None:
     )
     check_seed(options.seed)
     options.training.check()
-    if not 0 <= options.screening < 1:
-        raise AdaptAugError(f"screening must lie in [0, 1), a share, got {options.screening}")
+    for name in ("screening", "safeguard"):
+        if not 0 <= getattr(options, name) < 1:
+            raise AdaptAugError(f"{name} must lie in [0, 1), a share, got {getattr(options, name)}")
     if options.actor not in ACTORS:
         raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 

@@ -197,8 +197,11 @@ def _adapted(
     """The policy with biases and gates fitted on the budgets' range."""
     magnitude = DEFAULTS[load(options.dataset).modality].screened_at
     adapted, done = adapt(policy, trial, options.adapt, magnitude, pool)
-    scores = ", ".join(f"{name} {score:.2f}" for name, score in done["scores"].items())
-    print(f"adaptation keeps {done['kept']!r}; scores on trials of their own: {scores}")
+    gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in done["gains"].items())
+    print(
+        f"adaptation keeps {done['kept']!r}, in runs of {done['fewest_passes']:.3g} passes or "
+        f"more; gains over none on trials of their own: {gains}"
+    )
     provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
     return replace(adapted, provenance=provenance), done
 

@@ -1,6 +1,9 @@
 """The learned policy as a controller."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import torch
 
 from adaptaug.controllers.base import Controller
 from adaptaug.observation import Observation
@@ -8,7 +11,10 @@ from adaptaug.policy import PolicyNetwork
 
 
 class Learned(Controller):
-    """A frozen policy network; untrained, it is the arm that a search must beat."""
+    """A frozen policy network; untrained, it is the arm that a search must beat.
+
+    A run that the policy leaves alone is observed once, for its length, and never again.
+    """
 
     observes = True
 
@@ -16,8 +22,24 @@ class Learned(Controller):
         """Takes the network of a policy artefact."""
         self.network = network.eval()
 
+    def start(self, seed: int) -> None:
+        """Prepares for a new run, whose length is not known yet."""
+        self.observes = True
+
     def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:
         """Returns the network's deterministic magnitudes."""
+        if not self.observes:
+            return [0.0] * len(self.network.op_bias)
         if observation is None:
             raise ValueError("a learned policy must observe the run, got no observation")
+        passes = torch.tensor(observation.feature("log_passes"))
+        self.observes = bool(self.network.augments(passes))
         return self.network.magnitudes(observation.flat())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether the run is observed."""
+        return {"observes": self.observes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to a `state_dict`."""
+        self.observes = state.get("observes", True)

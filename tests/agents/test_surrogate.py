@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agents.surrogate import AMPLITUDES, LENGTHS, Surrogate
+from agents.surrogate import SCALES, Surrogate
 
 N_OPS = 3
 
@@ -109,9 +109,38 @@ def test_draws_scatter_as_the_deviations_say() -> None:
 
 def test_the_hyperparameters_follow_the_data() -> None:
     """Gains a hundred times smaller ask for a smaller amplitude."""
-    small = Surrogate(N_OPS)
-    large = told(20, 0.1)
-    small.tell(large.magnitudes, 0.01 * large._scores, 1.0)
+    small, large = Surrogate(N_OPS), told(20, 0.1)
+    for start in range(0, 120, 6):
+        group = slice(start, start + 6)
+        small.tell(
+            large.magnitudes[group], 0.01 * large._scores[group], float(large.budgets[start])
+        )
     small.fit()
-    assert small._amplitude == min(AMPLITUDES) < large._amplitude
-    assert large._length in LENGTHS
+    assert small._amplitude == pytest.approx(0.01 * large._amplitude)
+    assert small._length == large._length
+
+
+def test_noise_that_differs_between_budgets_is_not_taken_for_a_rough_surface() -> None:
+    """As children of a few hundred sentences differ more than those of thousands."""
+    generator, surrogate = torch.Generator().manual_seed(3), Surrogate(N_OPS)
+    for budget in budgets(40, generator).tolist():
+        magnitudes = drawn(6, generator)
+        noise = torch.randn(6, generator=generator, dtype=torch.float64)
+        scores = 0.3 * truth(magnitudes, torch.full((6,), budget)) + 0.2 * (budget - 0.5) * noise
+        surrogate.tell(magnitudes, scores, budget)
+    surrogate.fit()
+    magnitudes, passes = some()
+    wanted = 0.3 * truth(magnitudes, passes)
+    wrong = surrogate.gain(magnitudes, passes)[0] - wanted
+    assert wrong.square().mean() < 0.5 * wanted.square().mean()
+
+
+def test_gains_that_turn_within_two_doublings_are_told_apart() -> None:
+    generator, surrogate = torch.Generator().manual_seed(4), Surrogate(N_OPS)
+    for budget in budgets(40, generator).tolist():
+        magnitudes = drawn(6, generator)
+        scores = magnitudes[:, 0] * math.sin(6 * budget)
+        scores = scores + 0.05 * torch.randn(6, generator=generator, dtype=torch.float64)
+        surrogate.tell(magnitudes, scores, budget)
+    surrogate.fit()
+    assert surrogate._scale == min(SCALES)
