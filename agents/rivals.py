@@ -95,7 +95,8 @@ def adapt(
     Returns:
         The adapted policy, and what was done: `episodes` spent, what each op is worth (see
         `Screening.worth`), the mean `gains` of the choices over none, which of them was `kept`,
-        and the `fewest_passes` of a run that it augments.
+        and its `safeguard`: `fewest_passes` of a run that it augments, and what tells, `passes` and
+        `gains` of trials.
 
     Raises:
         AdaptAugError: the trainings are too few.
@@ -128,7 +129,11 @@ def adapt(
         "worth": dict(zip(policy.ops, screening.worth(fitted), strict=True)),
         "gains": means,
         "kept": chosen,
-        "fewest_passes": fewest[chosen],
+        "safeguard": {
+            "fewest_passes": fewest[chosen],
+            "passes": passes.tolist(),
+            "gains": gained[list(choices).index(chosen)].tolist(),
+        },
         "seed": trial.seed,
     }
     return guarded(choices[chosen], fewest[chosen]), done

@@ -28,6 +28,13 @@ NEVER = 1e9
 """Passes that no run has."""
 
 
+def scope(fewest: float) -> str:
+    """Which runs a policy augments, in words."""
+    if fewest == NEVER:
+        return "no run, as it is of use in none"
+    return f"runs of {fewest:.3g} passes over their data or more" if fewest else "every run"
+
+
 def gains(
     policies: Sequence[Policy],
     trial: Trial,

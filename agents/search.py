@@ -57,6 +57,8 @@ class SearchResult:
     """Whether Ctrl-C ended it."""
     history: list[dict[str, float]]
     """Mean gain, cost and validation accuracy of each update."""
+    safeguard: dict[str, Any] | None
+    """What `safeguard.json` says; None without one."""
 
 
 def search(config: SearchConfig, folder: Path, *, resume: bool = False) -> SearchResult:
@@ -124,7 +126,7 @@ def _search(
         save_policy(folder / "checkpoints" / "untrained", untrained)
     callback = Progress(config, folder, screening + updates, counts)
     trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
-    interrupted, fewest = False, 0.0
+    interrupted, found = False, None
     try:
         screened = counts["episodes"] >= screening * env.num_envs
         if not screened:
@@ -139,7 +141,7 @@ def _search(
             first = screening * config.groups
             trials = range(first, first + pairs)
             learned = _export(config, policy, tasks, costs, 0)
-            fewest = _safeguard(learned, trial, trials, config.processes, folder)
+            found = _safeguard(learned, trial, trials, config.processes, folder)
             steps = sum(trial.draw(number)[0].steps for number in trials)
             callback.counts["episodes"] += 2 * pairs
             callback.counts["child_steps"] += 2 * steps
@@ -150,11 +152,13 @@ def _search(
     finally:
         callback.close()
     episodes = round(callback.counts["episodes"])
-    learned = guarded(_export(config, policy, tasks, costs, episodes), fewest)
+    learned = _export(config, policy, tasks, costs, episodes)
+    if found:
+        learned = guarded(learned, found["fewest_passes"])
     save_policy(folder / "policy", learned)
     return SearchResult(
         learned, untrained, costs, episodes, round(callback.counts["child_steps"]),
-        callback.seconds(), interrupted, callback.history,
+        callback.seconds(), interrupted, callback.history, found,
     )  # fmt: skip
 
 
@@ -200,14 +204,17 @@ def _screen_ops(
 
 def _safeguard(
     policy: Policy, trial: Trial, trials: Sequence[int], processes: int, folder: Path
-) -> float:
+) -> dict[str, Any]:
     """Measures from how many passes on a policy is of use, and notes why."""
     with worker_pool([item.task.dataset for item in trial.tasks], processes) as pool:
         passes, (gained,) = gains([policy], trial, trials, pool)
-    fewest = fewest_passes(passes, gained)
-    pairs = sorted(zip(passes.tolist(), gained.tolist(), strict=True))
-    write_json(folder / SAFEGUARD, {"fewest_passes": fewest, "passes_and_gains": pairs})
-    return fewest
+    found = {
+        "fewest_passes": fewest_passes(passes, gained),
+        "passes": passes.tolist(),
+        "gains": gained.tolist(),
+    }
+    write_json(folder / SAFEGUARD, found)
+    return found
 
 
 def _costs(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.drawing import (
+    GRID,
     LEARNED,
     PLAIN,
     colour,
@@ -192,6 +193,25 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
     panels[0, 0].xaxis.set_major_formatter("{x:,.0f}")
     figure.supxlabel("training step of the child")
     figure.supylabel("magnitude (0: off, 1: full range)")
+    return png(figure)
+
+
+def draw_safeguard(safeguard: Data) -> bytes:
+    """What the policy gained over none in runs of so many passes, and from where on it acts."""
+    figure = new_figure(8, 4.5, "what the policy gains over none, by the length of a run")
+    axes, passes = figure.subplots(), safeguard["passes"]
+    axes.plot(passes, safeguard["gains"], "o", color=LEARNED, markersize=5, zorder=3)
+    axes.axhline(0, color=PLAIN, linewidth=1, zorder=1)
+    axes.set_xscale("log", base=2)
+    left, right = min(passes) / 2**0.25, max(passes) * 2**0.25
+    axes.axvspan(left, max(left, min(safeguard["fewest_passes"], right)), color=GRID, zorder=0)
+    axes.set_xlim(left, right)
+    axes.xaxis.set_major_formatter("{x:,g}")
+    tidy(axes, "both")
+    axes.set(
+        xlabel="passes over the training data in the whole run (shaded: left alone)",
+        ylabel="gain in the search's score (0.1: a point)",
+    )
     return png(figure)
 
 

@@ -11,6 +11,7 @@ from experiments.figures import (
     draw_budgets,
     draw_cost,
     draw_magnitudes,
+    draw_safeguard,
     task_name,
 )
 from experiments.judged import judged, score_name
@@ -31,6 +32,9 @@ CAPTIONS = {
     "magnitudes": "Read off when in the run each op is used and how strongly, the most used op "
     "first: a line at 0 is an op switched off, and a wide band means that the policy reacts to "
     "what it sees of each child.",
+    "safeguard": "Every dot is a pair of children with one seed, none of those that the policy is "
+    "judged on: above the blue line the policy helped. Runs in the shaded part are too short for "
+    "it to be of use, and left alone.",
     "cost": "Up is more accurate and left is cheaper: an arm is worth its time only if no other "
     "lies both above it and to its left (the intervals are in the first figure).",
 }
@@ -52,7 +56,8 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     Args:
         folder: the run folder; it exists.
         summary: `task`, `arms`, `learned_minus`, and, where there are such, `search`, `command` (a
-            string) and `budgets` (a list of dicts with `task`, `arms` and `learned_minus`).
+            string), `safeguard` (as `agents.search` leaves it) and `budgets` (a list of dicts with
+            `task`, `arms` and `learned_minus`).
         records: evaluation records of `task`, one for each arm and seed.
 
     Returns:
@@ -92,6 +97,8 @@ def _draw(summary: Data, records: Sequence[Data]) -> dict[str, bytes]:
         figures["budgets"] = draw_budgets(budgets)
     if any(record["arm"] == "learned" for record in records):
         figures["magnitudes"] = draw_magnitudes(summary["task"], records)
+    if summary.get("safeguard"):
+        figures["safeguard"] = draw_safeguard(summary["safeguard"])
     if any("relative_cost" in scores for scores in summary["arms"].values()):
         figures["cost"] = draw_cost(summary)
     return figures

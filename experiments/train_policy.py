@@ -27,6 +27,7 @@ from adaptaug.tensorboard import Board
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.rivals import FEWEST_TRAININGS, best_constant
+from agents.safeguard import scope
 from agents.search import SearchResult, search
 from agents.trial import Trial
 from experiments.arms import constant_arm, fixed_arms, policy_arm
@@ -171,6 +172,8 @@ def run(options: Options) -> int:
         return interrupted(folder, "before the first update, so there is no policy yet")
     if result.interrupted:
         return interrupted(folder, f"after {result.episodes} child trainings")
+    if result.safeguard:
+        print(f"safeguard: the policy augments {scope(result.safeguard['fewest_passes'])}")
     try:
         summary, records = judge(options, task, ranges, result, folder)
     except KeyboardInterrupt:
@@ -285,6 +288,7 @@ def judge(
             "constant_trainings": spent,
         },
         "command": command(),
+        "safeguard": result.safeguard,
     }  # fmt: skip
     return summary | summarise(records), records
 

@@ -34,6 +34,7 @@ from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
 from agents.config import SearchConfig
 from agents.rivals import FEWEST_TRAININGS, adapt, best_constant
+from agents.safeguard import scope
 from agents.trial import Trial
 from experiments.arms import PLAIN, as_searched, constant_arm, fixed_arms, policy_arm
 from experiments.cli import (
@@ -138,6 +139,8 @@ def run(options: Options) -> int:
         records = _evaluate(arms, tasks, costs, options, pool)
     write_json(folder / "records.json", records)
     summary = _summary(tasks, records) | {"search": search, "command": command()}
+    if search:
+        summary["safeguard"] = search["safeguard"]
     write_report(folder, summary, [r for r in records if _budget_of(r) == _key(tasks[0])])
     for entry in summary["budgets"]:
         print(f"\n{options.dataset}, {entry['task']['n_train']} examples, "
@@ -199,8 +202,8 @@ def _adapted(
     adapted, done = adapt(policy, trial, options.adapt, magnitude, pool)
     gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in done["gains"].items())
     print(
-        f"adaptation keeps {done['kept']!r}, in runs of {done['fewest_passes']:.3g} passes or "
-        f"more; gains over none on trials of their own: {gains}"
+        f"adaptation keeps {done['kept']!r}; gains over none on trials of their own: {gains}; it "
+        f"augments {scope(done['safeguard']['fewest_passes'])}"
     )
     provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
     return replace(adapted, provenance=provenance), done

@@ -113,7 +113,8 @@ def test_adaptation_keeps_a_policy_that_is_better_than_what_it_finds(policy: Pol
     assert done["kept"] == "own"
     ours, theirs = policy.network.state_dict(), adapted.network.state_dict()
     assert all(theirs[name].equal(ours[name]) for name in ours)
-    assert adapted.network.fewest_passes == done["fewest_passes"] == 32  # as all its trials have
+    fewest = done["safeguard"]["fewest_passes"]
+    assert adapted.network.fewest_passes == fewest == 32  # as all its trials have
 
 
 class LongRunsOnly(ToyPool):
@@ -129,7 +130,7 @@ def test_adaptation_gates_the_ops_by_the_budget(policy: Policy) -> None:
     off = shifted(policy, policy.network, OFF_BIAS)  # weak ops, well guarded, would do well here
     adapted, done = adapt(off, wide, 250, 0.3, LongRunsOnly(), quiet=True)
     assert done["kept"] != "own"
-    assert 32 < done["fewest_passes"] < 128
+    assert 32 < done["safeguard"]["fewest_passes"] < 128
     assert chosen(adapted.network, passes=8) == [0, 0, 0]
     assert min(chosen(adapted.network, passes=512)) > 0.1
     for row in done["worth"].values():

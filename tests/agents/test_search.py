@@ -26,6 +26,7 @@ from adaptaug.evaluation import Pool
 from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
 from adaptaug.policy import START, PolicyNetwork, to_latent, to_magnitudes
 from adaptaug.randomness import RandomStream
+from agents.safeguard import fewest_passes
 from agents.screening import Screening
 from agents.search import (
     SearchConfig,
@@ -311,6 +312,30 @@ def test_ctrl_c_in_a_screening_or_after_it_then_resume_replays_bit_for_bit(
     assert resumed.history == screened[0].history[max(0, done - 2) :]
     whole = screened[0]
     assert (resumed.episodes, resumed.child_steps) == (whole.episodes, whole.child_steps)
+
+
+GUARDED = replace(CONFIG, episodes=24, screening=0, safeguard=0.34)
+"""The four updates, then four pairs."""
+
+
+def test_a_search_ends_with_a_safeguard_even_where_ctrl_c_came_first(
+    whole: tuple[SearchResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.search.calibrate", lambda *arguments: CostTable({}, 1.25))
+    with monkeypatch.context() as patch:
+        interrupt(patch, Pool, "run", 1)
+        stopped = search(GUARDED, tmp_path)
+    assert (stopped.interrupted, stopped.episodes, stopped.safeguard) == (True, 16, None)
+    assert load_policy(tmp_path / "policy").network.fewest_passes == 0
+    result = search(GUARDED, tmp_path, resume=True)
+    assert torch.equal(weights(result), weights(whole[0]))
+    assert (result.interrupted, result.episodes) == (False, 24)
+    assert result.child_steps > whole[0].child_steps
+    found = json.loads((tmp_path / "safeguard.json").read_text())
+    assert found == result.safeguard
+    assert len(found["passes"]) == len(found["gains"]) == 4
+    fewest = fewest_passes(np.array(found["passes"]), np.array(found["gains"]))
+    assert load_policy(tmp_path / "policy").network.fewest_passes == fewest > 0
 
 
 def test_ctrl_c_in_the_midst_of_an_update_drops_it(

@@ -101,6 +101,7 @@ def test_report_has_all_its_parts(tmp_path):
         command="python -m experiments.train_policy --name digits",
         search={"episodes": 1440, "seconds": 310.25},
         budgets=budgets,
+        safeguard={"fewest_passes": 3.0, "passes": [2.0, 4.0, 8.0], "gains": [-0.1, 0.1, 0.2]},
     )
 
     path = write_report(tmp_path, summary, found)
@@ -115,7 +116,7 @@ def test_report_has_all_its_parts(tmp_path):
     assert "| none | 87.6 ▼ | 87.6 ▼ | 87.6 |" in text
     assert "With so few seeds (3)" in text
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
-    figures = ["accuracy", "budgets", "cost", "magnitudes"]
+    figures = ["accuracy", "budgets", "cost", "magnitudes", "safeguard"]
     written = {"report.md", "summary.json", *(f"{name}.png" for name in figures)}
     assert {file.name for file in tmp_path.iterdir()} == written
     for name in figures:
