@@ -165,11 +165,13 @@ class PolicyNetwork(nn.Module):
             generator: draws the initial weights; None draws from a generator seeded with 0.
 
         Raises:
-            AdaptAugError: the actor is unknown.
+            AdaptAugError: the actor is unknown, or `fewest_passes` negative.
         """
         super().__init__()
         if actor not in ACTORS:
             raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {actor!r}")
+        if not fewest_passes >= 0:  # NaN neither
+            raise AdaptAugError(f"fewest_passes must be at least 0, got {fewest_passes}")
         self.fewest_passes = fewest_passes
         self.standardise = Standardise(n_ops)
         self.actor = ACTORS[actor](n_ops, hidden)
@@ -192,7 +194,7 @@ class PolicyNetwork(nn.Module):
     def augments(self, passes: torch.Tensor) -> torch.Tensor:
         """Whether runs are augmented at all, by their feature `log_passes`: bool, as its shape."""
         least = log_passes(self.fewest_passes) if self.fewest_passes > 0 else -math.inf
-        return passes >= torch.tensor(least, dtype=passes.dtype)
+        return passes >= least
 
     @torch.no_grad()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

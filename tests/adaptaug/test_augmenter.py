@@ -38,7 +38,7 @@ from adaptaug.data import Examples, Vocabulary, load, split
 from adaptaug.decider import pilot
 from adaptaug.episode import Episode
 from adaptaug.generative.bank import Bank, FitData, replaced
-from adaptaug.observation import PROBE_SIZE, Observation
+from adaptaug.observation import PROBE_SIZE, Observation, Observer
 from adaptaug.ops import Op, OpSpace
 from adaptaug.policy import PolicyNetwork
 from adaptaug.randomness import RandomStream
@@ -104,6 +104,36 @@ def batch(index: int, size: int = 16) -> tuple[Tensor, Tensor]:
 
 def no_op(*magnitudes: float) -> dict[str, Any]:
     return {"chosen": Constant(magnitudes or [0.0] * len(OPS)), "ops": OPS}
+
+
+def test_a_run_that_the_policy_leaves_alone_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """12 batches of 16 of 100 examples are 1.92 passes; also when resumed from a checkpoint."""
+    seen: list[float] = []
+    observe = Observer.observe
+
+    def watched(self: Observer, model: nn.Module, situation: Any, *, probe: bool) -> Observation:
+        seen.append(situation.progress)
+        return observe(self, model, situation, probe=probe)
+
+    monkeypatch.setattr(Observer, "observe", watched)
+    made = network()
+    made.fewest_passes = 2.0
+    state: dict[str, Any] = {}
+    for part in (range(6), range(6, 12)):
+        aug = augmenter(policy(network=made))
+        if state:
+            aug.load_state_dict(state)
+        for index in part:
+            assert aug(*batch(index))[0].equal(batch(index)[0].float() / 255)
+        state = aug.state_dict()
+    assert seen == [0]
+    made.fewest_passes = 1.9
+    aug = augmenter(policy(network=made))
+    changed = [not aug(*batch(i))[0].equal(batch(i)[0].float() / 255) for i in range(12)]
+    assert any(changed)
+    assert len(seen) == 1 + 4
 
 
 # The loop of the README

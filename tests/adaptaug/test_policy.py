@@ -124,6 +124,12 @@ def test_a_gate_opens_and_closes_its_op_by_the_budget() -> None:
     assert (gated - free)[:2, 1].tolist() == pytest.approx([OFF_BIAS - 1] * 2)
 
 
+@pytest.mark.parametrize("passes", [-1.0, float("nan")])
+def test_a_run_of_less_than_no_passes_is_refused(passes: float) -> None:
+    with pytest.raises(AdaptAugError, match=f"fewest_passes must be at least 0, got {passes}"):
+        PolicyNetwork(3, fewest_passes=passes)
+
+
 def test_without_op_bias_nothing_of_an_op_is_learned() -> None:
     network = PolicyNetwork(3, op_bias=False)
     network(torch.from_numpy(observations(2, 3))).sum().backward()

@@ -115,6 +115,7 @@ def test_adaptation_keeps_a_policy_that_is_better_than_what_it_finds(policy: Pol
     assert all(theirs[name].equal(ours[name]) for name in ours)
     fewest = done["safeguard"]["fewest_passes"]
     assert adapted.network.fewest_passes == fewest == 32  # as all its trials have
+    assert min(chosen(adapted.network, passes=32)) > 0 == max(chosen(adapted.network, passes=31))
 
 
 class LongRunsOnly(ToyPool):
