@@ -36,9 +36,12 @@ STRONGEST = 0.9
 CAUTION = 1.0
 """A start is judged by what it gains in expectation less so many standard deviations."""
 
-OPEN, SLOPES = 0.8, (0.0, 0.3, -0.3)
+OPEN, SLOPES = 0.8, (0.0, 0.3)
 """How far gates are open when the best start is looked for, at the mean budget, and how much more
-with every sixteenfold number of passes."""
+with every sixteenfold number of passes. Never less: long runs bear what short ones bear."""
+
+AJAR = 0.5
+"""How far a gate is open in the shortest runs that is not to be closed."""
 
 STEPS, RATE = 150, 0.05
 """Of Adam, in that."""
@@ -99,15 +102,23 @@ class Screening:
         return constants
 
     @one_thread()
-    def start(self, network: PolicyNetwork) -> None:
+    def start(self, network: PolicyNetwork, *, learns: bool = False) -> None:
         """Sets a policy's biases and gates to what promises most at the budgets that were tried.
 
         By gradient ascent on a lower bound of the gain, in the mean over these budgets, from all
-        ops at the magnitude that was tried, at all budgets alike, in long runs above all and in
-        short ones; none goes beyond the strongest that was tried.
+        ops at the magnitude that was tried, at all budgets alike and in long runs above all; none
+        goes beyond the strongest that was tried.
+
+        Args:
+            network: the policy's.
+            learns: whether the policy will learn from there. What is off cannot be learned of, and
+                an op that does nothing for a constant may help in a part of a run; so that all then
+                start weakly in long runs at least.
         """
         found = [self._ascend(len(network.op_bias), slope) for slope in SLOPES]
         _, bias, gate = max(found, key=lambda start: start[0])
+        if learns:
+            self._reopen(bias, gate)
         with torch.no_grad():
             network.op_bias.copy_(bias)
             network.gate.copy_(gate)
@@ -135,7 +146,16 @@ class Screening:
             optimizer.step()
             with torch.no_grad():
                 bias.clamp_(max=to_latent(strongest) - START)
+                slope.clamp_(min=0)
         return bound.item(), bias.detach(), gate().detach()
+
+    def _reopen(self, bias: Tensor, gate: Tensor) -> None:
+        """Leaves ops ajar that are off even in the longest runs: weak there, off in short ones."""
+        shortest, longest = self.surrogate.budgets.aminmax()
+        chosen = to_magnitudes(torch.tanh(levels(bias, gate, longest[None])))[0]
+        slope = (1 - AJAR) / (longest - shortest).clamp_min(1e-6)
+        off = chosen == 0
+        bias[off], gate[off] = 0.0, torch.stack([1 - slope * longest, slope])
 
     def worth(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
         """What is expected of each op of a started policy, at three of the budgets that were tried.

@@ -196,7 +196,7 @@ def _screen_ops(
             progress.after_rollout()
             if progress.time_is_up():
                 break
-    screening.start(policy.network)
+    screening.start(policy.network, learns=True)
     worth = screening.worth(policy.network)
     write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
     return len(screening.told) == rollouts * config.groups

@@ -9,7 +9,7 @@ from adaptaug.controllers import Constant
 from adaptaug.cost import CostTable
 from adaptaug.evaluation import Job, Record
 from adaptaug.observation import GLOBAL_FEATURES, log_passes, observation_size
-from adaptaug.policy import PolicyNetwork
+from adaptaug.policy import START_MAGNITUDE, PolicyNetwork
 from adaptaug.task import Task, TaskRange
 from agents.screening import OCTAVES, Screening, screen
 from agents.trial import Trial
@@ -38,10 +38,10 @@ def screened(rounds: int, seed: int = 0, noise: float = 0.05) -> Screening:
     return screening
 
 
-def chosen(screening: Screening, budget: float) -> np.ndarray:
+def chosen(screening: Screening, budget: float, *, learns: bool = False) -> np.ndarray:
     """Where a policy that has learned nothing else starts."""
     network = PolicyNetwork(N_OPS)
-    screening.start(network)
+    screening.start(network, learns=learns)
     observation = np.zeros(observation_size(N_OPS), np.float32)
     observation[GLOBAL_FEATURES.index("log_passes")] = budget
     return np.array(network.magnitudes(observation))
@@ -56,6 +56,26 @@ def test_a_start_has_what_helps_at_the_budgets_where_it_helps() -> None:
     assert long[1] > 0.45
     assert max(short[2:].max(), long[2:].max()) < 0.05
     assert gains(long[None], LONG) > 0.8 * gains(np.array([[0.5, 0.6, 0, 0]]), LONG)
+
+
+def test_where_a_policy_learns_on_no_op_is_shut_in_long_runs() -> None:
+    screening = screened(20)
+    short, long = (chosen(screening, budget, learns=True) for budget in (SHORT, LONG))
+    assert short.tolist() == chosen(screening, SHORT).tolist()
+    assert long[:2].tolist() == chosen(screening, LONG)[:2].tolist()
+    assert long[2:] == pytest.approx([START_MAGNITUDE] * 2, abs=0.02)
+
+
+def test_gates_open_with_the_budget_or_not_at_all() -> None:
+    """Even where an op helps in short runs alone, as far as noise lets one think."""
+    screening = Screening(N_OPS, TRIED, 0)
+    random = np.random.default_rng(0)
+    for budget in random.uniform(SHORT, LONG, 20):
+        asked = screening.ask(6, budget)
+        screening.tell(asked, gains(asked, SHORT + LONG - budget), budget)
+        screening.surrogate.fit()
+    short, long = chosen(screening, SHORT), chosen(screening, LONG)
+    assert (long >= short - 1e-3).all()
 
 
 def test_a_start_on_noise_alone_is_mostly_off() -> None:

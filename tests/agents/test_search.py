@@ -249,7 +249,7 @@ STRONG = to_latent(0.8) - START
 def find(patch: pytest.MonkeyPatch) -> None:
     """Has a screening find that the first op harms and the second should start strong."""
 
-    def start(screening: Screening, network: PolicyNetwork) -> None:
+    def start(screening: Screening, network: PolicyNetwork, *, learns: bool) -> None:
         with torch.no_grad():
             network.op_bias.copy_(torch.tensor([0.0, STRONG]))
             network.gate.copy_(torch.tensor([[0.2, 0.0], [1.0, 0.0]]))
