@@ -33,7 +33,7 @@ CANDIDATES = 100
 STRONGEST = 0.9
 """Largest magnitude to start from, which leaves some way to go up."""
 
-CAUTION = 1.0
+CAUTION = 2.0
 """A start is judged by what it gains in expectation less so many standard deviations."""
 
 OPEN, SLOPES = 0.8, (0.0, 0.3)
