@@ -21,7 +21,7 @@ from adaptaug.observation import log_passes
 from adaptaug.ops import Op
 from adaptaug.policy import START, PolicyNetwork, levels, to_latent, to_magnitudes
 from adaptaug.randomness import one_thread
-from agents.surrogate import Surrogate
+from agents.surrogate import ROUGH, Surrogate
 from agents.trial import Trial
 
 OCTAVES = 1.0
@@ -89,7 +89,7 @@ class Screening:
         for group in told:
             self.tell(np.array(group["magnitudes"]), np.array(group["scores"]), group["budget"])
         if told:
-            self.surrogate.fit()
+            self.surrogate.fit(ROUGH)
         self._asked = len(self.told)
 
     def _draw(self, count: int, random: np.random.Generator) -> np.ndarray:
@@ -115,6 +115,7 @@ class Screening:
                 an op that does nothing for a constant may help in a part of a run; so that all then
                 start weakly in long runs at least.
         """
+        self.surrogate.fit()
         found = [self._ascend(len(network.op_bias), slope) for slope in SLOPES]
         _, bias, gate = max(found, key=lambda start: start[0])
         if learns:
@@ -220,5 +221,5 @@ def screen(
         scores = np.array([trial.score(record) for record in pool.run(jobs, "", quiet=True)])
         for told in zip(asked, scores.reshape(groups, group_size), budgets, strict=True):
             screening.tell(*told)
-        screening.surrogate.fit()
+        screening.surrogate.fit(ROUGH)
         yield

@@ -12,6 +12,7 @@ large as expected (section 5.4.2). The marginal likelihood would not do: some bu
 than others, which it takes for a rough surface.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate, product
 
 import torch
@@ -28,6 +29,12 @@ SCALES = (0.25, 0.5, 1.0)
 NOISES = (0.1, 0.2, 0.4, 0.8)
 """Standard deviations that are tried, in units of A, of a child's score around what its magnitudes
 are worth."""
+
+SHAPES = tuple(product(LENGTHS, SCALES, NOISES))
+"""Of the process: l, s and the noise."""
+
+ROUGH = ((0.5, 1.0, 0.1),)
+"""A shape that takes little for granted, for whoever is looking for what is not known."""
 
 OFFSET = 10.0
 """Standard deviation, in units of A, of what children that share task and seed have in common."""
@@ -62,24 +69,23 @@ class Surrogate:
         self._scores = torch.cat([self._scores, scores - scores.mean()])
 
     @one_thread()
-    def fit(self) -> None:
-        """Brings the process up to date with all that it was told."""
+    def fit(self, shapes: Sequence[tuple[float, float, float]] = SHAPES) -> None:
+        """Brings the process up to date with all that it was told, in the best of some shapes."""
         if not self._sizes:
             return
         seen = self.magnitudes, self.budgets
         offsets = OFFSET**2 * torch.block_diag(*(torch.ones(n, n) for n in self._sizes))
         unit, lowest = torch.eye(len(offsets), dtype=torch.float64), torch.inf
-        for length, scale in product(LENGTHS, SCALES):
+        for length, scale, noise in shapes:
             shape = _shape(*seen, *seen, length, scale)
-            for noise in NOISES:
-                factor = torch.linalg.cholesky(shape + offsets + noise**2 * unit)
-                precision = torch.cholesky_inverse(factor)
-                weights = precision @ self._scores
-                error, variance = self._left_out(precision, weights)
-                if error < lowest:
-                    lowest, self._amplitude = error, variance**0.5
-                    self._length, self._scale = length, scale
-                    self._precision, self._weights = precision / variance, weights / variance
+            factor = torch.linalg.cholesky(shape + offsets + noise**2 * unit)
+            precision = torch.cholesky_inverse(factor)
+            weights = precision @ self._scores
+            error, variance = self._left_out(precision, weights)
+            if error < lowest:
+                lowest, self._amplitude = error, variance**0.5
+                self._length, self._scale = length, scale
+                self._precision, self._weights = precision / variance, weights / variance
 
     def _left_out(self, precision: Tensor, weights: Tensor) -> tuple[float, float]:
         """How wrong each group is foretold by the others, for A = 1, but for what it has in common.

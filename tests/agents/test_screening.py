@@ -12,6 +12,7 @@ from adaptaug.observation import GLOBAL_FEATURES, log_passes, observation_size
 from adaptaug.policy import START_MAGNITUDE, PolicyNetwork
 from adaptaug.task import Task, TaskRange
 from agents.screening import OCTAVES, Screening, screen
+from agents.surrogate import ROUGH
 from agents.trial import Trial
 
 N_OPS, TRIED = 4, 0.3
@@ -34,7 +35,7 @@ def screened(rounds: int, seed: int = 0, noise: float = 0.05) -> Screening:
         asked = screening.ask(6, budget)
         scores = gains(asked, budget) + random.normal() + random.normal(0, noise, 6)
         screening.tell(asked, scores, budget)
-        screening.surrogate.fit()
+        screening.surrogate.fit(ROUGH)
     return screening
 
 
