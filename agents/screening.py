@@ -4,8 +4,9 @@ A reward tells what all ops of a run did together. Children that train under ran
 ops apart, since each of them informs about every op. This is Bayesian optimisation with Thompson
 sampling (Thompson 1933; Kandasamy et al. 2018): every child gets the best of many random constants
 under one draw from what is known, so that ops are judged in the company in which they will be used.
-A policy then starts with the biases and gates that promise most: before a search, and on data to
-which a policy is adapted.
+What is known is put roughly there, so that little is ruled out. A policy then starts with the
+biases and gates that promise most, as the process has it that foretells best: before a search, and
+on data to which a policy is adapted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
