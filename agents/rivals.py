@@ -119,6 +119,7 @@ def adapt(
     trials = range(rounds, rounds + max(1, (trainings - rounds * size) // arms))
     passes, gained = gains(list(choices.values()), trial, trials, pool, quiet=quiet)
     fewest = dict(zip(choices, (fewest_passes(passes, row) for row in gained), strict=True))
+    fewest["own"] = max(fewest["own"], policy.network.fewest_passes)
     means = {
         name: float((row * (passes >= fewest[name])).mean())
         for name, row in zip(choices, gained, strict=True)

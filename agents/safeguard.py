@@ -63,7 +63,7 @@ def fewest_passes(passes: np.ndarray, gained: np.ndarray) -> float:
     """From how many passes on a policy is of use.
 
     From the longest run down, budgets are opened as long as the next ones gain together more than
-    `CAUTION` standard errors.
+    `CAUTION` standard errors; runs of equal passes together.
 
     Args:
         passes: of each pair, (n,).
@@ -77,9 +77,11 @@ def fewest_passes(passes: np.ndarray, gained: np.ndarray) -> float:
         return 0.0
     order = np.argsort(-passes, kind="stable")
     down, ours, opened = passes[order], gained[order], 0
+    ends = np.append(down[1:] != down[:-1], True)
     while opened < len(ours):
         rest = ours[opened:]
         bounds = rest.cumsum() - CAUTION * np.sqrt((rest**2).cumsum())
+        bounds[~ends[opened:]] = -np.inf
         if bounds.max() <= 0:
             break
         opened += int(bounds.argmax()) + 1

@@ -155,7 +155,7 @@ class Screening:
         """Leaves ops ajar that are off even in the longest runs: weak there, off in short ones."""
         shortest, longest = self.surrogate.budgets.aminmax()
         chosen = to_magnitudes(torch.tanh(levels(bias, gate, longest[None])))[0]
-        slope = (1 - AJAR) / (longest - shortest).clamp_min(1e-6)
+        slope = (1 - AJAR) / (longest - shortest) if longest > shortest else torch.zeros(())
         off = chosen == 0
         bias[off], gate[off] = 0.0, torch.stack([1 - slope * longest, slope])
 

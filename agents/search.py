@@ -112,8 +112,7 @@ def _search(
     policy = agent.policy
     assert isinstance(policy, OpPolicy)
     screening = int(config.screening * config.episodes) // env.num_envs if config.op_bias else 0
-    pairs = int(config.safeguard * config.episodes) // 2
-    pairs *= pairs >= FEWEST_PAIRS
+    pairs = _pairs(config, config.episodes * (1 - config.safeguard))
     updates = max(1, (config.episodes - 2 * pairs) // env.num_envs - screening)
     checkpoint = folder / CHECKPOINT
     counts = dict.fromkeys(COUNTS, 0.0)
@@ -127,8 +126,13 @@ def _search(
     callback = Progress(config, folder, screening + updates, counts)
     trial = Trial(tasks, costs, config.cost_weight, config.seed, config.device)
     interrupted, found = False, None
+    if counts["updates"] >= updates:
+        found = _found(folder / SAFEGUARD)
+    else:  # of a policy that learns on now
+        (folder / SAFEGUARD).unlink(missing_ok=True)
     try:
         screened = counts["episodes"] >= screening * env.num_envs
+        screened &= (folder / SCREENING).exists() or not screening
         if not screened:
             screened = _screen_ops(config, agent, env, trial, screening, folder, callback, resume)
         if screened:
@@ -137,11 +141,12 @@ def _search(
                 callback=callback,
                 reset_num_timesteps=not resume,
             )
+        pairs = _pairs(config, callback.counts["episodes"])  # fewer where time was up
         if pairs:
             first = screening * config.groups
             trials = range(first, first + pairs)
             learned = _export(config, policy, tasks, costs, 0)
-            found = _safeguard(learned, trial, trials, config.processes, folder)
+            found = found or _safeguard(learned, trial, trials, config.processes, folder)
             steps = sum(trial.draw(number)[0].steps for number in trials)
             callback.counts["episodes"] += 2 * pairs
             callback.counts["child_steps"] += 2 * steps
@@ -197,9 +202,16 @@ def _screen_ops(
             if progress.time_is_up():
                 break
     screening.start(policy.network, learns=True)
+    progress.save(agent, env)
     worth = screening.worth(policy.network)
     write_json(folder / SCREENING, dict(zip(config.ops, worth, strict=True)))
     return len(screening.told) == rollouts * config.groups
+
+
+def _pairs(config: SearchConfig, episodes: float) -> int:
+    """How many pairs of the safeguard go with so many other episodes; none where too few."""
+    pairs = round(config.safeguard / (1 - config.safeguard) * episodes) // 2
+    return pairs if pairs >= FEWEST_PAIRS else 0
 
 
 def _safeguard(
@@ -215,6 +227,18 @@ def _safeguard(
     }
     write_json(folder / SAFEGUARD, found)
     return found
+
+
+def _found(path: Path) -> dict[str, Any] | None:
+    """What a safeguard has found before; None where there was none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        passes, gained = (np.array(found[key], dtype=float) for key in ("passes", "gains"))
+        return dict(found, fewest_passes=fewest_passes(passes, gained))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise AdaptAugError(f"{path} must be what the search wrote, got {error}") from None
 
 
 def _costs(

@@ -323,6 +323,7 @@ def _untrained(setting: Setting) -> list[Entrant]:
     """A policy network that has learned nothing, on the first policy's ops, or the setting's."""
     first = next(iter(setting.policies.values()), None)
     ops, kwargs = (setting.ops, {}) if first is None else (first.ops, dict(first.network_kwargs))
+    kwargs |= {"fewest_passes": 0.0}  # which is learned too
     network = PolicyNetwork(len(ops), generator=torch.Generator().manual_seed(0), **kwargs)
     task = setting.task if first is None else setting.task_for(first)
     return [Entrant(Arm("", ops, Learned(network)), task, setting.costs)]

@@ -89,7 +89,7 @@ class Options:
     constant_share: float = 0.1
     """Child trainings for the best constant's random search, as a share of the policy's."""
     time_limit_minutes: float | None = None
-    """End the search after the update in which this time is up."""
+    """End the search after the update in which this time is up, but for the safeguard's share."""
     resume: bool = False
     """Go on with an interrupted search, with the settings that it was begun with."""
     seed: int = 0
@@ -214,6 +214,11 @@ def check_options(options: Options) -> None:
     for name in ("screening", "safeguard"):
         if not 0 <= getattr(options, name) < 1:
             raise AdaptAugError(f"{name} must lie in [0, 1), a share, got {getattr(options, name)}")
+    if options.screening + options.safeguard >= 1:
+        raise AdaptAugError(
+            "screening and safeguard must leave a share for PPO, "
+            f"got {options.screening} and {options.safeguard}"
+        )
     if options.actor not in ACTORS:
         raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 

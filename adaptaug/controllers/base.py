@@ -14,7 +14,7 @@ class Controller:
     """
 
     observes: bool = False
-    """Whether `decide` reads an observation, which then is paid for at every decision."""
+    """Whether the next `decide` reads an observation, which then is paid for."""
     probes: bool = True
     """Whether `decide` reads what each op alone would do; looked at only where `observes`."""
 

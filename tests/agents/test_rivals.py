@@ -13,6 +13,7 @@ from adaptaug.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy import OFF_BIAS, PolicyNetwork
 from adaptaug.task import Task, TaskRange
 from agents.rivals import adapt, best_constant, shifted
+from agents.safeguard import guarded
 from agents.trial import Trial
 
 OPS = ("rotate", "noise", "hflip")
@@ -116,6 +117,17 @@ def test_adaptation_keeps_a_policy_that_is_better_than_what_it_finds(policy: Pol
     fewest = done["safeguard"]["fewest_passes"]
     assert adapted.network.fewest_passes == fewest == 32  # as all its trials have
     assert min(chosen(adapted.network, passes=32)) > 0 == max(chosen(adapted.network, passes=31))
+
+
+def test_adaptation_keeps_the_guard_of_a_policy_that_it_keeps(policy: Policy) -> None:
+    """Too few trials to find one anew, and trials of 32 passes alone."""
+    short = Trial([TaskRange(Task(), (100, 100), (100, 100))], [CostTable()], 0.05, seed=3)
+    for trainings in (40, 50):
+        adapted, done = adapt(
+            guarded(policy, 20.0), short, trainings, 0.9, ToyPool(np.full(3, 0.15)), quiet=True
+        )
+        assert done["kept"] == "own"
+        assert adapted.network.fewest_passes == (20 if trainings == 40 else 32)
 
 
 class LongRunsOnly(ToyPool):

@@ -58,6 +58,15 @@ def test_the_threshold_lies_between_open_and_closed_whatever_the_order() -> None
     assert fewest_passes(passes[::-1], gained[::-1]) == 8
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_runs_of_equal_passes_open_together_or_not_at_all(order: int) -> None:
+    passes, gained = np.full(12, 32.0), np.array([1.0, 1.0, *[-1.0] * 10])[::order]
+    assert fewest_passes(passes, gained) == NEVER
+    assert fewest_passes(passes, -gained) == 32
+    shorter = np.append(passes, np.full(4, 8.0))
+    assert fewest_passes(shorter, np.append(-gained, [1.0, 1, -2, -2])) == 16
+
+
 def test_few_pairs_tell_nothing() -> None:
     few = FEWEST_PAIRS - 1
     assert fewest_passes(np.arange(1.0, few + 1), np.full(few, -1.0)) == 0

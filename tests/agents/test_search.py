@@ -336,6 +336,27 @@ def test_a_search_ends_with_a_safeguard_even_where_ctrl_c_came_first(
     assert len(found["passes"]) == len(found["gains"]) == 4
     fewest = fewest_passes(np.array(found["passes"]), np.array(found["gains"]))
     assert load_policy(tmp_path / "policy").network.fewest_passes == fewest > 0
+    with monkeypatch.context() as patch:  # what has been found is not looked for again
+        interrupt(patch, Pool, "run", 1)
+        again = search(GUARDED, tmp_path, resume=True)
+    assert (again.interrupted, again.episodes, again.safeguard) == (False, 24, found)
+    assert load_policy(tmp_path / "policy").network.fewest_passes == fewest
+    (tmp_path / "safeguard.json").write_text("[]")
+    with pytest.raises(AdaptAugError, match=r"safeguard\.json must be what the search wrote"):
+        search(GUARDED, tmp_path, resume=True)
+
+
+def test_ctrl_c_between_screening_and_start_then_resume_starts_all_the_same(
+    screened: tuple[SearchResult, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt(patch, Screening, "start", 1)
+        stopped = search(SCREENED, tmp_path)
+    assert (stopped.interrupted, stopped.episodes) == (True, 8)
+    find(monkeypatch)
+    resumed = search(SCREENED, tmp_path, resume=True)
+    assert torch.equal(weights(resumed), weights(screened[0]))
+    assert (tmp_path / "screening.json").exists()
 
 
 def test_ctrl_c_in_the_midst_of_an_update_drops_it(

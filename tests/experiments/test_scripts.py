@@ -178,6 +178,8 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> No
         (["--seeds", "0"], "seeds must be at least 1"),
         (["--actor", "oracle"], "actor must be one of"),
         (["--screening", "1"], "screening must lie in [0, 1), a share, got 1"),
+        (["--safeguard", "-0.1"], "safeguard must lie in [0, 1), a share, got -0.1"),
+        (["--screening", "0.5", "--safeguard", "0.5"], "must leave a share for PPO, got 0.5"),
         (["--seed", "-1"], "seed must lie in 0..4294967295, got -1"),
         (["--cost-weight", "nan"], "cost_weight must be a number of at least 0, got nan"),
         (["--constant-share", "inf"], "constant_share must be a number of at least 0, got inf"),
