@@ -94,8 +94,9 @@ def suiting(ops: Sequence[str], source: Source, lexicon: str | None) -> tuple[st
     ]
     kept = [op for op, suits in zip(ops, suit, strict=True) if suits and op not in missing]
     if missing:
-        rival = ", and the rival EDA" if source.modality == "text" else ""
-        print(f"left out, as they need synonyms (--training.lexicon): {', '.join(missing)}{rival}")
+        if source.modality == "text":
+            print("the rival EDA needs synonyms too (--training.lexicon)")
+        print(f"left out, as they need synonyms (--training.lexicon): {', '.join(missing)}")
     if not kept:
         raise AdaptAugError(
             f"some op must suit {source.modality} data, got {', '.join(ops)} "
