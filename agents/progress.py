@@ -44,8 +44,8 @@ class Progress(BaseCallback):
         self._before, self._started = counts["seconds"], time.monotonic()
         self._deadline = math.inf
         if config.time_limit_minutes is not None:
-            share = 60 * (1 - config.safeguard)
-            self._deadline = self._started + share * config.time_limit_minutes
+            seconds = 60 * config.time_limit_minutes
+            self._deadline = self._started + (1 - config.safeguard) * seconds
         self._bar = tqdm(
             total=rollouts, desc="search", disable=None,
             initial=round(counts["episodes"]) // (config.groups * config.group_size),

@@ -15,7 +15,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy import PolicyNetwork
-from agents.safeguard import fewest_passes, gains, guarded
+from agents.safeguard import evidence, fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
 
@@ -130,11 +130,7 @@ def adapt(
         "worth": dict(zip(policy.ops, screening.worth(fitted), strict=True)),
         "gains": means,
         "kept": chosen,
-        "safeguard": {
-            "fewest_passes": fewest[chosen],
-            "passes": passes.tolist(),
-            "gains": gained[list(choices).index(chosen)].tolist(),
-        },
+        "safeguard": evidence(passes, gained[list(choices).index(chosen)], fewest[chosen]),
         "seed": trial.seed,
     }
     return guarded(choices[chosen], fewest[chosen]), done

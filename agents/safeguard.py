@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,11 @@ def fewest_passes(passes: np.ndarray, gained: np.ndarray) -> float:
     if opened == len(ours):
         return float(down[-1])
     return math.sqrt(down[opened - 1] * down[opened])
+
+
+def evidence(passes: np.ndarray, gained: np.ndarray, fewest: float) -> dict[str, Any]:
+    """What was found, and from what, as plain data for files and figures."""
+    return {"fewest_passes": fewest, "passes": passes.tolist(), "gains": gained.tolist()}
 
 
 def guarded(policy: Policy, fewest: float) -> Policy:

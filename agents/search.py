@@ -25,7 +25,7 @@ from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
 from agents.config import SearchConfig
 from agents.policy import OpPolicy
 from agents.progress import Progress
-from agents.safeguard import FEWEST_PAIRS, fewest_passes, gains, guarded
+from agents.safeguard import FEWEST_PAIRS, evidence, fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
 from envs.vector import GroupedVecEnv
@@ -220,11 +220,7 @@ def _safeguard(
     """Measures from how many passes on a policy is of use, and notes why."""
     with worker_pool([item.task.dataset for item in trial.tasks], processes) as pool:
         passes, (gained,) = gains([policy], trial, trials, pool)
-    found = {
-        "fewest_passes": fewest_passes(passes, gained),
-        "passes": passes.tolist(),
-        "gains": gained.tolist(),
-    }
+    found = evidence(passes, gained, fewest_passes(passes, gained))
     write_json(folder / SAFEGUARD, found)
     return found
 
@@ -234,7 +230,7 @@ def _found(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         passes, gained = (np.array(found[key], dtype=float) for key in ("passes", "gains"))
-        return dict(found, fewest_passes=fewest_passes(passes, gained))
+        return evidence(passes, gained, fewest_passes(passes, gained))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
