@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,18 @@ from gymnasium import spaces
 from adaptaug.artefact import Policy, load_policy, save_policy
 from adaptaug.observation import LIMIT, observation_size
 from adaptaug.policy import START_MAGNITUDE, to_magnitudes
+from adaptaug.randomness import RandomStream
 from agents.policy import HELD_SHARE, OpPolicy
 
 OPS = ("rotate", "noise", "zoom")
 SIZE = observation_size(len(OPS))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """A policy draws from torch's global generator, whose state is else that of other tests."""
+    with RandomStream(0).active():
+        yield
 
 
 def op_policy(actor: str = "shared", seed: int = 0, *, shaken: bool = True) -> OpPolicy:
