@@ -5,8 +5,7 @@ ops apart, since each of them informs about every op. This is Bayesian optimisat
 sampling (Thompson 1933; Kandasamy et al. 2018): every child gets the best of many random constants
 under one draw from what is known, so that ops are judged in the company in which they will be used.
 What is known is put roughly there, so that little is ruled out. A policy then starts with the
-biases and gates that promise most, as the process has it that foretells best: before a search, and
-on data to which a policy is adapted.
+biases and gates that promise most: before a search, and on data to which a policy is adapted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from adaptaug.observation import log_passes
 from adaptaug.ops import Op
 from adaptaug.policy import START, PolicyNetwork, levels, to_latent, to_magnitudes
 from adaptaug.randomness import one_thread
-from agents.surrogate import ROUGH, Surrogate
+from agents.surrogate import ROUGH, SHAPES, Surrogate
 from agents.trial import Trial
 
 OCTAVES = 1.0
@@ -34,15 +33,14 @@ CANDIDATES = 100
 STRONGEST = 0.9
 """Largest magnitude to start from, which leaves some way to go up."""
 
-CAUTION = 2.0
-"""A start is judged by what it gains in expectation less so many standard deviations."""
+FIRST, FINAL = (ROUGH, 1.0), (SHAPES, 2.0)
+"""Of which shapes the process is by which a start is chosen, and how many standard deviations are
+taken from the gain that it expects. A policy that learns on from there, and whose gain is measured
+in the end, loses most by what a start rules out; where the start is all, it should be right."""
 
 OPEN, SLOPES = 0.8, (0.0, 0.3)
 """How far gates are open when the best start is looked for, at the mean budget, and how much more
 with every sixteenfold number of passes. Never less: long runs bear what short ones bear."""
-
-AJAR = 0.5
-"""How far a gate is open in the shortest runs that is not to be closed."""
 
 STEPS, RATE = 150, 0.05
 """Of Adam, in that."""
@@ -112,20 +110,19 @@ class Screening:
 
         Args:
             network: the policy's.
-            learns: whether the policy will learn from there. What is off cannot be learned of, and
-                an op that does nothing for a constant may help in a part of a run; so that all then
-                start weakly in long runs at least.
+            learns: whether the policy will learn from there.
         """
-        self.surrogate.fit()
-        found = [self._ascend(len(network.op_bias), slope) for slope in SLOPES]
+        shapes, caution = FIRST if learns else FINAL
+        self.surrogate.fit(shapes)
+        found = [self._ascend(len(network.op_bias), slope, caution) for slope in SLOPES]
         _, bias, gate = max(found, key=lambda start: start[0])
-        if learns:
-            self._reopen(bias, gate)
         with torch.no_grad():
             network.op_bias.copy_(bias)
             network.gate.copy_(gate)
 
-    def _ascend(self, n_ops: int, first_slope: float) -> tuple[float, Tensor, Tensor]:
+    def _ascend(
+        self, n_ops: int, first_slope: float, caution: float
+    ) -> tuple[float, Tensor, Tensor]:
         """The bound, biases and gates that are found from a first slope of the gates."""
         budgets = self.surrogate.budgets.unique()
         mean, strongest = budgets.mean(), min(self._tried * 2**OCTAVES, STRONGEST)
@@ -142,7 +139,7 @@ class Screening:
         for _ in range(STEPS):
             magnitudes = to_magnitudes(torch.tanh(levels(bias, gate(), budgets)))
             expected, deviations = self.surrogate.gain(magnitudes, budgets)
-            bound = (expected - CAUTION * deviations).mean()
+            bound = (expected - caution * deviations).mean()
             optimizer.zero_grad()
             (-bound).backward()
             optimizer.step()
@@ -150,14 +147,6 @@ class Screening:
                 bias.clamp_(max=to_latent(strongest) - START)
                 slope.clamp_(min=0)
         return bound.item(), bias.detach(), gate().detach()
-
-    def _reopen(self, bias: Tensor, gate: Tensor) -> None:
-        """Leaves ops ajar that are off even in the longest runs: weak there, off in short ones."""
-        shortest, longest = self.surrogate.budgets.aminmax()
-        chosen = to_magnitudes(torch.tanh(levels(bias, gate, longest[None])))[0]
-        slope = (1 - AJAR) / (longest - shortest) if longest > shortest else torch.zeros(())
-        off = chosen == 0
-        bias[off], gate[off] = 0.0, torch.stack([1 - slope * longest, slope])
 
     def worth(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
         """What is expected of each op of a started policy, at three of the budgets that were tried.
