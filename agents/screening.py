@@ -5,7 +5,9 @@ ops apart, since each of them informs about every op. This is Bayesian optimisat
 sampling (Thompson 1933; Kandasamy et al. 2018): every child gets the best of many random constants
 under one draw from what is known, so that ops are judged in the company in which they will be used.
 What is known is put roughly there, so that little is ruled out. A policy then starts with the
-biases and gates that promise most: before a search, and on data to which a policy is adapted.
+biases and gates that promise most: before a search, and on data to which a policy is adapted. The
+process that foretells best says which. It closes ops sharply, though, and PPO does not open them
+again, so that before a search the rough one says it, if it foretells anything at all.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from adaptaug.observation import log_passes
 from adaptaug.ops import Op
 from adaptaug.policy import START, PolicyNetwork, levels, to_latent, to_magnitudes
 from adaptaug.randomness import one_thread
-from agents.surrogate import ROUGH, SHAPES, Surrogate
+from agents.surrogate import ROUGH, Surrogate
 from agents.trial import Trial
 
 OCTAVES = 1.0
@@ -33,10 +35,9 @@ CANDIDATES = 100
 STRONGEST = 0.9
 """Largest magnitude to start from, which leaves some way to go up."""
 
-FIRST, FINAL = (ROUGH, 1.0), (SHAPES, 2.0)
-"""Of which shapes the process is by which a start is chosen, and how many standard deviations are
-taken from the gain that it expects. A policy that learns on from there, and whose gain is measured
-in the end, loses most by what a start rules out; where the start is all, it should be right."""
+CAUTION, BOLD = 2.0, 1.0
+"""A start is judged by what it gains in expectation less so many standard deviations; by the latter
+where it is the rough process that judges."""
 
 OPEN, SLOPES = 0.8, (0.0, 0.3)
 """How far gates are open when the best start is looked for, at the mean budget, and how much more
@@ -112,8 +113,11 @@ class Screening:
             network: the policy's.
             learns: whether the policy will learn from there.
         """
-        shapes, caution = FIRST if learns else FINAL
-        self.surrogate.fit(shapes)
+        self.surrogate.fit(ROUGH)
+        bold = learns and self.surrogate.foretold > 0
+        if not bold:
+            self.surrogate.fit()
+        caution = BOLD if bold else CAUTION
         found = [self._ascend(len(network.op_bias), slope, caution) for slope in SLOPES]
         _, bias, gate = max(found, key=lambda start: start[0])
         with torch.no_grad():

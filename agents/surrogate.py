@@ -53,6 +53,9 @@ class Surrogate:
         self._scores = self._weights = torch.zeros(0, dtype=torch.float64)
         self._precision = torch.zeros(0, 0, dtype=torch.float64)
         self._amplitude, self._length, self._scale = 1.0, LENGTHS[0], SCALES[0]
+        self.foretold = 0.0
+        """Of the differences within groups, the share (R squared) that the others foretell; below 0
+        where to expect none would be less wrong."""
 
     def tell(self, magnitudes: Tensor, scores: Tensor, budget: float) -> None:
         """Takes scores of children that share task and seed; `fit` then makes use of them.
@@ -84,6 +87,7 @@ class Surrogate:
             error, variance = self._left_out(precision, weights)
             if error < lowest:
                 lowest, self._amplitude = error, variance**0.5
+                self.foretold = 1 - error / float(self._scores.square().sum().clamp_min(1e-12))
                 self._length, self._scale = length, scale
                 self._precision, self._weights = precision / variance, weights / variance
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agents.surrogate import SCALES, Surrogate
+from agents.surrogate import ROUGH, SCALES, Surrogate
 
 N_OPS = 3
 
@@ -57,6 +57,14 @@ def test_gains_are_found_despite_luck_and_noise() -> None:
     )
     assert many < 0.12 < wanted.std() / 2
     assert many < few
+
+
+def test_it_says_how_much_of_the_differences_it_foretells() -> None:
+    """All but noise where there is nearly none; of noise alone less than nothing."""
+    assert told(40, 0.01).foretold > 0.95
+    noise = told(40, 30.0)
+    noise.fit(ROUGH)
+    assert noise.foretold < 0
 
 
 def test_what_is_said_to_be_uncertain_is_as_wrong_as_it_says() -> None:
