@@ -111,7 +111,7 @@ class Screening:
 
         Args:
             network: the policy's.
-            learns: whether the policy will learn from there.
+            learns: whether the policy will learn from there, so that the rough process may say it.
         """
         self.surrogate.fit(ROUGH)
         bold = learns and self.surrogate.foretold > 0

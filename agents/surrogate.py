@@ -87,9 +87,9 @@ class Surrogate:
             error, variance = self._left_out(precision, weights)
             if error < lowest:
                 lowest, self._amplitude = error, variance**0.5
-                self.foretold = 1 - error / float(self._scores.square().sum().clamp_min(1e-12))
                 self._length, self._scale = length, scale
                 self._precision, self._weights = precision / variance, weights / variance
+        self.foretold = 1 - lowest / float(self._scores.square().sum().clamp_min(1e-12))
 
     def _left_out(self, precision: Tensor, weights: Tensor) -> tuple[float, float]:
         """How wrong each group is foretold by the others, for A = 1, but for what it has in common.
