@@ -18,7 +18,7 @@ class SearchConfig:
     """Names of the ops."""
     cost_weight: float = COST_WEIGHT
     """Lambda: the price, in reward, of as much compute again as plain training."""
-    episodes: int = 2700
+    episodes: int = 1800
     """Child trainings, at most; rounded to whole updates."""
     screening: float = 0.2
     """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
