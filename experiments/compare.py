@@ -1,4 +1,4 @@
-"""Any arms over any tasks in one table, on equal seeds.
+r"""Any arms over any tasks in one table, on equal seeds.
 
     python -m experiments.compare --name table --tasks digits:100x400 digits:400x400 \
         ../shared/data/mnist:500x400 --policy runs/digits/policy --seeds 10

@@ -1,4 +1,4 @@
-"""Study 3, an efficient pipeline in existing workflows: five ops, three network families.
+r"""Study 3, an efficient pipeline in existing workflows: five ops, three network families.
 
     python -m experiments.efficient_pipeline --name efficient
     python -m experiments.efficient_pipeline --name efficient-full --scale full --device cuda \

@@ -1,4 +1,4 @@
-"""Take a policy to data, budgets or children that it was not searched on, against its rivals.
+r"""Take a policy to data, budgets or children that it was not searched on, against its rivals.
 
 Zero-shot, and after fitting on 100 child trainings there which ops act, and how strongly:
 
