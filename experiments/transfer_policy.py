@@ -135,6 +135,8 @@ def run(options: Options) -> int:
             arms.append(policy_arm("zero-shot", policy))
             policy, search = _adapted(policy, trial, options, pool)
         save_policy(folder / "policy", policy)
+        if options.adapt:
+            print(f"policy: {folder / 'policy'}")
         arms.append(policy_arm("learned", policy))
         records = _evaluate(arms, tasks, costs, options, pool)
     write_json(folder / "records.json", records)
