@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from adaptaug.batches import predict
 from adaptaug.clock import clock
@@ -18,6 +17,7 @@ from adaptaug.data import Source, load, preload
 from adaptaug.episode import Episode
 from adaptaug.interrupts import kept_from_workers
 from adaptaug.ops import Op, OpSpace
+from adaptaug.progress_bar import ProgressBar
 from adaptaug.randomness import one_thread
 from adaptaug.robustness import robustness, score_names
 from adaptaug.scores import precision_recall_f1
@@ -148,7 +148,7 @@ class Pool:
         """Trains the jobs' children; see `train_children`."""
         records: list[Record] = [{} for _ in jobs]
         total = sum(job.task.steps for job in jobs)
-        with tqdm(total=total, desc=label, unit="step", disable=quiet or None) as bar:
+        with ProgressBar(total=total, desc=label, unit="step", disable=quiet) as bar:
             for index, record in self._completed(jobs):
                 records[index] = record
                 bar.update(jobs[index].task.steps)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
-from tqdm import tqdm
 
 from adaptaug.batches import to_float
 from adaptaug.data import load
 from adaptaug.ops import OpSpace
+from adaptaug.progress_bar import ProgressBar
 from adaptaug.task import TaskRange
 from adaptaug.tensorboard import Board
 from agents.checkpoint import CHECKPOINT, save_checkpoint
@@ -46,8 +46,8 @@ class Progress(BaseCallback):
         if config.time_limit_minutes is not None:
             seconds = 60 * config.time_limit_minutes
             self._deadline = self._started + (1 - config.safeguard) * seconds
-        self._bar = tqdm(
-            total=rollouts, desc="search", disable=None,
+        self._bar = ProgressBar(
+            total=rollouts, desc="search",
             initial=round(counts["episodes"]) // (config.groups * config.group_size),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} rollouts "
             "[{elapsed}, {remaining} left{postfix}]",
@@ -129,7 +129,8 @@ class Progress(BaseCallback):
         recent = self.history[-10:]
         self._bar.set_postfix_str(
             f"gain {np.mean([h['gain'] for h in recent]):+.2f}, "
-            f"cost {np.mean([h['cost'] for h in recent]):.2f}"
+            f"cost {np.mean([h['cost'] for h in recent]):.2f}",
+            refresh=False,
         )
         self.after_rollout()
         self.save(self.model, self.training_env)

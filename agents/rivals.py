@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from adaptaug.artefact import Policy
 from adaptaug.controllers import Constant
@@ -15,6 +14,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy import PolicyNetwork
+from adaptaug.progress_bar import ProgressBar
 from agents.safeguard import evidence, fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
@@ -109,7 +109,7 @@ def adapt(
     rounds = max(1, trainings * 3 // 5 // size)
     screening = Screening(len(policy.ops), magnitude, trial.seed)
     screened = screen(screening, policy.ops, trial, rounds, pool, group_size=size)
-    for _ in tqdm(screened, "adapting", rounds, unit="round", disable=quiet or None):
+    for _ in ProgressBar(screened, "adapting", rounds, unit="round", disable=quiet):
         pass
     fitted = guarded(policy, 0.0).network
     screening.start(fitted)

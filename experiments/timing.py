@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tqdm import tqdm
+from adaptaug.progress_bar import ProgressBar
 
 SHORTEST = 0.02
 """Seconds that one measurement takes at least; short work is repeated within it."""
@@ -77,7 +77,7 @@ def race(contestants: Mapping[str, Work], rounds: int, label: str) -> Race:
         _seconds(work, 1)
         repeats[name] = max(1, round(SHORTEST / max(_seconds(work, 1), 1e-6)))
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in tqdm(range(rounds), desc=label, unit="round", leave=False, disable=None):
+    for _ in ProgressBar(range(rounds), label, unit="round", leave=False):
         for name, work in contestants.items():
             seconds[name].append(_seconds(work, repeats[name]))
     return Race(seconds)
