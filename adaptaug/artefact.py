@@ -60,6 +60,17 @@ class Policy:
         """The op space, built from the installed ops."""
         return OpSpace(self.ops)
 
+    @property
+    def metric(self) -> str:
+        """The validation score of its search, 'accuracy' or 'f1', as its provenance has it."""
+        searched = self.provenance
+        try:
+            while "adapted_from" in searched:
+                searched = searched["adapted_from"]
+            return str(searched["tasks"][0]["metric"])
+        except (LookupError, TypeError):
+            return "accuracy"
+
 
 def save_policy(folder: Path, policy: Policy) -> None:
     """Writes the artefact, each file atomically; an artefact that is there is replaced.
@@ -225,6 +236,11 @@ def _checksum(config: Mapping[str, Any], model: bytes) -> str:
 
 def _card(config: Mapping[str, Any]) -> str:
     names = ", ".join(row["name"] for row in config["ops"])
+    ops = [op for op in OpSpace([row["name"] for row in config["ops"]]).ops if op.stage == "token"]
+    more = ", vocabulary=vocabulary" if ops else ""
+    more += ", lexicon=lexicon" if any(op.needs_lexicon for op in ops) else ""
+    if any("text" not in op.modalities for op in ops):
+        more += ", train=(x_train, y_train), classes=classes"
     provenance = json.dumps(config["provenance"], indent=2, sort_keys=True)
     return f"""---
 library_name: adaptaug
@@ -238,7 +254,7 @@ Picks the magnitudes of these ops while a model trains: {names}.
 from adaptaug import Augmenter
 
 budget = dict(total_steps=1000, batch_size=32, n_train=len(x_train))
-augmenter = Augmenter("path/to/this/folder", model, held_out=(x_val, y_val), **budget)
+augmenter = Augmenter("path/to/this/folder", model, held_out=(x_val, y_val), **budget{more})
 for x, y in loader:
     x, targets = augmenter(x, y)
     ...  # a step as usual

@@ -62,7 +62,7 @@ class Augmenter:
         lexicon: str | Path | Lexicon | None = None,
         train: tuple[Tensor, Tensor] | Examples | None = None,
         classes: Sequence[str] = (),
-        metric: str = "accuracy",
+        metric: str | None = None,
         seed: int = 0,
         board: "Board | None" = None,
     ) -> None:
@@ -91,7 +91,8 @@ class Augmenter:
                 their generator here, which takes minutes.
             classes: names of the tags in BIO form, the position being the label, for tagging; of
                 classes where a pretrained generator should be told them.
-            metric: what the policy was searched with: 'accuracy' or 'f1' on the held-out data.
+            metric: the score on the held-out data that the policy sees, 'accuracy' or 'f1'; None
+                takes that of its search.
             seed: seeds every draw.
             board: where magnitudes, images and held-out scores go at each decision.
 
@@ -121,7 +122,7 @@ class Augmenter:
             chosen = replace(chosen, op_space=space)
         self.op_space, self.total_steps = chosen.op_space, total_steps
         none_yet = Examples(validation.inputs[:0], validation.targets[:0])
-        scorer = Scorer(metric, tuple(classes))
+        scorer = Scorer(metric or chosen.metric, tuple(classes))
         observer = Observer(self.op_space, none_yet, validation, self.num_classes, seed, scorer)
         if not any(observer.applies):
             names = ", ".join(self.op_space.names)
@@ -143,7 +144,8 @@ class Augmenter:
 
         Args:
             inputs: images (B, C, H, W), uint8 or float in [0, 1], or ids (B, L) padded on the
-                right with 0, of any length; on the model's device.
+                right with 0, of any length; on the model's device. What inserted words push
+                beyond L is cut.
             targets: classes (B,), for images also label distributions (B, K), in tagging tags
                 (B, L), -100 at padding.
 
@@ -302,6 +304,10 @@ def _count_classes(model: nn.Module, examples: Examples) -> int:
 
 def _check_words(examples: Examples, vocabulary: Vocabulary | None) -> None:
     """Makes sure that held-out sentences come with a vocabulary that fits them."""
+    if not isinstance(vocabulary, Vocabulary | None):
+        raise AdaptAugError(
+            f"vocabulary must be one that build_vocabulary makes, got {type(vocabulary).__name__}"
+        )
     if (vocabulary is None) != (examples.modality == "image"):
         raise AdaptAugError(
             "vocabulary goes with sentences, given as ids (N, L), "

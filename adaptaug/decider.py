@@ -38,6 +38,8 @@ class Pilot:
     """Decisions in a run, where `decision_interval` is None."""
     decision_interval: int | None
     """Batches between decisions."""
+    metric: str
+    """The validation score that the controller expects: 'accuracy' or 'f1'."""
 
     def boundaries(self, total_steps: int) -> list[int]:
         """Batches at which the decision intervals end, exactly as in a search."""
@@ -55,7 +57,9 @@ def pilot(
     if isinstance(policy, Controller):
         if ops is None:
             raise AdaptAugError("a plain controller needs the ops that it acts on, got ops=None")
-        return Pilot(policy, OpSpace(ops), CostTable(), decisions or Task.decisions, None)
+        return Pilot(
+            policy, OpSpace(ops), CostTable(), decisions or Task.decisions, None, Task.metric
+        )
     if ops is not None:
         raise AdaptAugError(f"ops go with a plain controller, a policy has its own, got {ops!r}")
     if not isinstance(policy, Policy):
@@ -66,6 +70,7 @@ def pilot(
         policy.costs,
         decisions or policy.decisions,
         None if decisions else policy.decision_interval,
+        policy.metric,
     )
 
 

@@ -190,6 +190,16 @@ def as_searched(task: Task, policy: Policy) -> Task:
     return task.but(decisions=policy.decisions, decision_interval=interval)
 
 
+def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
+    """Says which policies see another validation score in the task than in their search."""
+    for name, policy in policies.items():
+        if policy.metric != task.metric:
+            print(
+                f"policy {name!r} was searched with the score {policy.metric!r} and sees "
+                f"{task.metric!r} here; see --training.metric"
+            )
+
+
 def policy_arm(name: str, policy: Policy) -> Arm:
     """An arm that a policy network controls."""
     return Arm(name, policy.ops, Learned(policy.network))

@@ -103,12 +103,13 @@ def benchmark_folder(folder: Path) -> Path:
 
 
 def time_rows(races: Sequence[Race]) -> list[Row]:
-    """Headings, then a row for each contestant, in milliseconds a call."""
-    rows: list[Row] = [("milliseconds a call", "median", "min", "max")]
+    """Headings, then a row for each contestant, in milliseconds a call, and tokens a second."""
+    rows: list[Row] = [("milliseconds a call", "median", "min", "max", "tokens a second")]
     for race in races:
         for name, seconds in race.seconds.items():
             times = (statistics.median(seconds), min(seconds), max(seconds))
-            rows.append((name, *(f"{1000 * value:.3f}" for value in times)))
+            rate = f"{race.tokens / times[0]:,.0f}" if race.tokens else ""
+            rows.append((name, *(f"{1000 * value:.3f}" for value in times), rate))
     return rows
 
 

@@ -137,7 +137,7 @@ def check_task(task: Task) -> None:
 
 def described(task: Task) -> dict[str, Any]:
     """What a summary tells of a task."""
-    names = ("dataset", "child", "n_train", "steps")
+    names = ("dataset", "child", "n_train", "steps", "metric")
     row = {name: getattr(task, name) for name in names}
     return row | {"modality": load(task.dataset).modality}
 

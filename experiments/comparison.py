@@ -22,7 +22,7 @@ from adaptaug.task import Task, TaskRange
 from adaptaug.tensorboard import Board
 from agents.rivals import FEWEST_TRAININGS, best_constant
 from agents.trial import Trial
-from experiments.arms import Setting, check_arms, entrants, fitting
+from experiments.arms import Setting, check_arms, entrants, fitting, note_metrics
 from experiments.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -34,6 +34,7 @@ from experiments.cli import (
 )
 from experiments.comparison_report import main_table, slugs, write_comparison
 from experiments.defaults import DEFAULTS, suiting
+from experiments.judged import judged
 
 POLICY_ARMS = ("learned", "online")
 """Arms that there are only with a policy."""
@@ -156,6 +157,8 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
         AdaptAugError: a user's mistake; before anything is written, but for a generator's.
     """
     settings = comparison.settings()
+    for setting in settings:
+        note_metrics(setting.policies, setting.task)
     folder = new_run_folder(RUNS / name)
     write_json(folder / "config.json", options)
     entries: list[dict[str, Any]] = []
@@ -260,9 +263,9 @@ def _show(board: Board, entry: Mapping[str, Any], records: Sequence[Record]) -> 
 
 
 def _final(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Accuracy of every arm on every task."""
+    """The score that counts, of every arm on every task."""
     return {
         f"final/{entry['name']}/{arm}": scores["accuracy"]["mean"]
         for entry in entries
-        for arm, scores in entry["arms"].items()
+        for arm, scores in judged(entry)["arms"].items()
     }

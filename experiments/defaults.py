@@ -79,19 +79,23 @@ def default_ops(source: Source, lexicon: str | None) -> tuple[str, ...]:
     return suiting(DEFAULTS[source.modality].ops, source, lexicon)
 
 
+def lacking(ops: Sequence[str], source: Source, lexicon: str | None) -> list[str]:
+    """The ops that would make sense for a data set if there were a lexicon."""
+    if lexicon is not None:
+        return []
+    needy = (op for op in OpSpace(ops).ops if op.needs_lexicon)
+    return [op.name for op in needy if source.modality in op.modalities]
+
+
 def suiting(ops: Sequence[str], source: Source, lexicon: str | None) -> tuple[str, ...]:
     """The ops that make sense for a data set; says which are left out for want of a lexicon.
 
     Raises:
         AdaptAugError: an op is unknown, or none makes sense for the data.
     """
-    space, channels = OpSpace(ops), source.channels if source.modality == "image" else 3
-    suit = space.applies(source.modality, channels)
-    missing = [
-        op.name
-        for op, suits in zip(space.ops, suit, strict=True)
-        if suits and op.needs_lexicon and lexicon is None
-    ]
+    channels = source.channels if source.modality == "image" else 3
+    suit = OpSpace(ops).applies(source.modality, channels)
+    missing = lacking(ops, source, lexicon)
     kept = [op for op, suits in zip(ops, suit, strict=True) if suits and op not in missing]
     if missing:
         if source.modality == "text":

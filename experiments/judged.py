@@ -1,4 +1,4 @@
-"""Which score a task is judged by: accuracy, or F1 of entities in tagging.
+"""Which score a task is judged by: accuracy, or F1 in tagging and where F1 was the reward.
 
 Most tokens are outside of every entity, so that in tagging accuracy tells little.
 """
@@ -11,13 +11,14 @@ Data = Mapping[str, Any]
 
 def score_name(task: Data) -> str:
     """The score's name for people: "accuracy" or "F1"."""
-    return "F1" if task.get("modality") == "tagging" else "accuracy"
+    by_f1 = task.get("modality") == "tagging" or task.get("metric") == "f1"
+    return "F1" if by_f1 else "accuracy"
 
 
 def judged(summary: Data) -> Data:
     """A summary for tables and figures: what stands as accuracy is the score that counts.
 
-    In tagging `accuracy`, `minus_none` and `learned_minus` are those of F1, and each arm's
+    By F1, `accuracy`, `minus_none` and `learned_minus` are those of F1, and each arm's
     `token_accuracy` is its accuracy; budgets likewise. Others stay as they are.
 
     Args:

@@ -138,7 +138,8 @@ def _what_was_run(summary: Data, records: Sequence[Data]) -> list[str]:
 def _how_to_read(summary: Data) -> str:
     """What the columns mean, and a warning where there are few seeds."""
     name = score_name(summary["task"])
-    subject = "Accuracy is" if name == "accuracy" else "F1, of whole entities, is"
+    f1 = "of whole entities" if summary["task"].get("modality") == "tagging" else "over classes"
+    subject = "Accuracy is" if name == "accuracy" else f"F1, {f1}, is"
     note = (
         f"{subject} on the final test split. The difference, in points, is paired by seed; the "
         "learned policy is better or worse than an arm where the 95% bootstrap interval of the "

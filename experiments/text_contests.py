@@ -41,7 +41,8 @@ def string_contest(rounds: int) -> tuple[Race, list[Ratio]]:
     """The four ops of EDA on a batch of ids against EDA on strings, sentence by sentence."""
     examples = random_sentences(SENTENCES)
     contestants = {"ops on ids": id_work(examples), **string_works(examples)}
-    result = race(contestants, rounds, "EDA")
+    tokens = len(TECHNIQUES) * int((examples.inputs != PAD).sum())
+    result = race(contestants, rounds, "EDA", tokens)
     strings, lists = (result.ratio(name, "ops on ids") for name in ("EDA on strings", "on lists"))
     return result, [
         Ratio("text_ops_vs_string_eda", strings, at_least=50),

@@ -54,6 +54,8 @@ class Race:
 
     seconds: Mapping[str, Sequence[float]]
     """Processor seconds for one call of each contestant, one number for each round."""
+    tokens: int = 0
+    """Tokens that each contestant goes through in one call, where that is counted."""
 
     def ratio(self, name: str, over: str, scale: float = 1.0) -> list[float]:
         """The time of `name` over the time of `over`, times `scale`, in every round."""
@@ -61,7 +63,7 @@ class Race:
         return [scale * taken / reference for taken, reference in pairs]
 
 
-def race(contestants: Mapping[str, Work], rounds: int, label: str) -> Race:
+def race(contestants: Mapping[str, Work], rounds: int, label: str, tokens: int = 0) -> Race:
     """Times contestants in turn: A B C, A B C and so on, after one round of warming up.
 
     Processor time is what counts, so that other programs' turns do not, and a contestant that
@@ -71,6 +73,7 @@ def race(contestants: Mapping[str, Work], rounds: int, label: str) -> Race:
         contestants: work without arguments, by name.
         rounds: measurements of each, at least 1.
         label: says in the progress bar what is going on.
+        tokens: of one call of each; see `Race`.
     """
     repeats = {}
     for name, work in contestants.items():
@@ -80,7 +83,7 @@ def race(contestants: Mapping[str, Work], rounds: int, label: str) -> Race:
     for _ in ProgressBar(range(rounds), label, unit="round", leave=False):
         for name, work in contestants.items():
             seconds[name].append(_seconds(work, repeats[name]))
-    return Race(seconds)
+    return Race(seconds, tokens)
 
 
 def _seconds(work: Work, repeats: int) -> float:

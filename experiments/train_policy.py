@@ -43,7 +43,8 @@ from experiments.cli import (
     described,
     main,
 )
-from experiments.defaults import DEFAULTS, default_ops, suiting
+from experiments.defaults import DEFAULTS, default_ops, lacking, suiting
+from experiments.judged import judged, score_name
 from experiments.report import arms_table, write_report
 
 
@@ -104,8 +105,10 @@ class Options:
             AdaptAugError: an op is unknown, or none suits the task that the policy is judged on.
         """
         if self.ops is not None:
-            suiting(self.ops, load(task.dataset), task.lexicon)
-            return self.ops
+            source = load(task.dataset)
+            suiting(self.ops, source, task.lexicon)
+            missing = lacking(self.ops, source, task.lexicon)
+            return tuple(op for op in self.ops if op not in missing)
         names = [default_ops(load(name), task.lexicon) for name in self.dataset]
         return tuple(dict.fromkeys(op for ops in names for op in ops))
 
@@ -181,10 +184,13 @@ def run(options: Options) -> int:
     write_json(folder / "records.json", records)
     write_report(folder, summary, records)
     with Board(folder) as board:
-        means = {name: arm["accuracy"]["mean"] for name, arm in summary["arms"].items()}
-        gain = summary["learned_minus"]["none"]["mean"]
+        shown = judged(summary)
+        final = {
+            score_name(summary["task"]): shown["arms"]["learned"]["accuracy"]["mean"],
+            "gain_over_none": shown["learned_minus"]["none"]["mean"],
+        }
         board.hyperparameters(
-            config.to_dict(), {"final/accuracy": means["learned"], "final/gain_over_none": gain}
+            config.to_dict(), {f"final/{name}": value for name, value in final.items()}
         )
     print(arms_table(summary))
     print(f"\nreport: {folder / 'report.md'}   policy: {folder / 'policy'}")

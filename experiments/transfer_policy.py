@@ -36,7 +36,14 @@ from agents.config import SearchConfig
 from agents.rivals import FEWEST_TRAININGS, adapt, best_constant
 from agents.safeguard import scope
 from agents.trial import Trial
-from experiments.arms import PLAIN, as_searched, constant_arm, fixed_arms, policy_arm
+from experiments.arms import (
+    PLAIN,
+    as_searched,
+    constant_arm,
+    fixed_arms,
+    note_metrics,
+    policy_arm,
+)
 from experiments.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -114,6 +121,7 @@ def run(options: Options) -> int:
     more = {name: load_policy(folder) for name, folder in options.more.items()}
     tasks = [as_searched(task, policy) for task in options.tasks()]
     check(options, policy, more, tasks)
+    note_metrics({"learned": policy, **more}, tasks[0])
     constant = _read_constant(options.constant, policy.ops) if options.constant else []
     folder = new_run_folder(RUNS / options.name)
     write_json(folder / "config.json", options)

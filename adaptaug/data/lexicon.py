@@ -85,14 +85,14 @@ def _from_file(path: str) -> Lexicon:
     """The lines of a file, merged by lemma."""
     merged: dict[str, dict[str, None]] = {}
     for line, place in read_lines(Path(path), "a lexicon"):
-        cells = line.split("\t")
+        cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) != 3 or not cells[0] or cells[1] not in tuple(_PARTS_OF_SPEECH):
             raise AdaptAugError(
                 "a lexicon's lines must be lemma, part of speech "
                 f"({', '.join(_PARTS_OF_SPEECH)}) and synonyms joined by '|', separated by tabs, "
                 f"got {line[:80]!r} in {place}"
             )
-        synonyms = cells[2].split("|")
+        synonyms = [synonym.strip() for synonym in cells[2].split("|")]
         if not all(synonyms):
             raise AdaptAugError(f"a synonym must not be empty, got {cells[2]!r} in {place}")
         merged.setdefault(cells[0], {}).update(dict.fromkeys(synonyms))

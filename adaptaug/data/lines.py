@@ -23,7 +23,7 @@ def read_lines(path: str | Path, what: str) -> Iterator[tuple[str, str]]:
         raise AdaptAugError(f"{what} must be an existing file, got '{path}'")
     opener = gzip.open if file_path.suffix == ".gz" else open
     try:
-        with opener(file_path, "rt", encoding="utf-8", newline="\n") as lines:
+        with opener(file_path, "rt", encoding="utf-8-sig", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
                 yield line.rstrip("\r\n"), f"line {number} of file '{path}'"
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:

@@ -98,6 +98,8 @@ def from_tagged(
         _check_tokens(rows, given, place)
     if classes is None:
         classes = _tags_of(tags, splits[0][0])
+    if len(set(classes)) < len(classes):
+        raise AdaptAugError(f"classes must name each tag once, got {', '.join(classes)}")
     index: dict[str | int, int] = {tag: label for label, tag in enumerate(classes)}
     index |= {label: label for label in range(len(classes))}
     vocabulary: Vocabulary | None = None
@@ -149,7 +151,9 @@ def _label_tensor(labels: Labels, count: int, place: str) -> Tensor:
 
 
 def _check_tokens(tokens: Sequence[Sequence[str]], tags: Tags, place: str) -> None:
-    """Raise AdaptAugError unless every row is a list of strings with as many tags."""
+    """Raise AdaptAugError unless there are rows, each a list of strings with as many tags."""
+    if len(tokens) == 0:
+        raise AdaptAugError(f"a split needs at least one row, got 0 in {place}")
     if len(tokens) != len(tags):
         raise AdaptAugError(
             f"every sentence needs its tags, got {len(tags)} lists of tags for {len(tokens)} "

@@ -51,6 +51,21 @@ class Vocabulary:
     lowercase: bool = True
     """Whether words are put into lower case before they are looked up."""
 
+    def __post_init__(self) -> None:
+        """Refuses words without the special ones in front, which ops would take others for.
+
+        Raises:
+            AdaptAugError: other words are first, or one occurs twice.
+        """
+        if tuple(self.words[: len(SPECIALS)]) != SPECIALS:
+            raise AdaptAugError(
+                f"a vocabulary must begin with {', '.join(SPECIALS)}, "
+                f"got {', '.join(map(repr, self.words[: len(SPECIALS)]))}"
+            )
+        if len(set(self.words)) < len(self.words):
+            twice = next(word for row, word in enumerate(self.words) if word in self.words[:row])
+            raise AdaptAugError(f"a vocabulary must hold each word once, got {twice!r} twice")
+
     def __len__(self) -> int:
         """Number of ids V."""
         return len(self.words)

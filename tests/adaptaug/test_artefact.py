@@ -103,6 +103,33 @@ def test_what_json_has_no_place_for_does_not_spoil_the_checksum(tmp_path: Path) 
     assert load_policy(tmp_path).provenance == {"gain": None, "path": "runs", "7": 0.5}
 
 
+def test_metric_is_that_of_the_search_before_adaptation_too() -> None:
+    searched = {"tasks": [{"metric": "f1"}]}
+    assert policy(provenance=searched).metric == "f1"
+    assert policy(provenance={"adapted_from": searched, "dataset": "x"}).metric == "f1"
+    for unknown in ({}, {"tasks": []}, {"tasks": "digits"}, {"adapted_from": None}):
+        assert policy(provenance=unknown).metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("ops", "words"),
+    [
+        (("rotate", "noise", "mixup"), ""),
+        (("swap", "deletion", "masking"), ", vocabulary=vocabulary"),
+        (("synonym", "swap", "masking"), ", vocabulary=vocabulary, lexicon=lexicon"),
+        (
+            ("labelwise", "mention", "masking"),
+            ", vocabulary=vocabulary, train=(x_train, y_train), classes=classes",
+        ),
+    ],
+)
+def test_the_card_shows_all_that_the_ops_need(
+    tmp_path: Path, ops: tuple[str, ...], words: str
+) -> None:
+    save_policy(tmp_path, policy(ops=ops))
+    assert f"held_out=(x_val, y_val), **budget{words})" in (tmp_path / "README.md").read_text()
+
+
 def test_three_files_of_numbers_and_text(folder: Path) -> None:
     names = ["README.md", "config.json", "model.safetensors"]
     assert sorted(path.name for path in folder.iterdir()) == names

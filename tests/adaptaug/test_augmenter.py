@@ -824,6 +824,18 @@ def test_it_sees_what_an_episode_on_sentences_sees(kind: str, metric: str) -> No
         using.record(episode.batches.loss, episode.batches.accuracy)
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_it_sees_the_score_of_the_policys_search(metric: str) -> None:
+    episode = sentence_episode("tagging", metric)
+    ops = SENTENCES["tagging"][2]
+    policy = Policy(PolicyNetwork(len(ops)), ops, 3, provenance={"tasks": [{"metric": metric}]})
+    using = beside("tagging", episode, policy, ops=None, decisions=None, metric=None)
+    using(episode.run.train.inputs, episode.run.train.targets)
+    expected = episode.observe().feature("validation_accuracy")
+    features = using.state_dict()["decider"]["observer"]["last"]
+    assert features["validation_accuracy"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("kind", SENTENCES)
 def test_sentences_of_any_length_come_out_as_long(kind: str) -> None:
     episode = sentence_episode(kind)
@@ -871,6 +883,7 @@ def _tagged(tags: list[list[int]]) -> tuple[Tensor, Tensor]:
     ("kind", "changes", "sentence"),
     [
         ("text", {"vocabulary": None}, "vocabulary goes with sentences"),
+        ("text", {"vocabulary": ["a"]}, "vocabulary must be one that build_vocabulary makes, got "),
         ("text", {"ops": ("rotate", "labelwise")}, "some op must suit text data, got rotate, lab"),
         ("text", {"vocabulary": Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a"))}, r"0\.\.3"),
         ("text", {"lexicon": "no-such-file"}, "no-such-file"),

@@ -8,7 +8,7 @@ import pytest
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import IMAGE_OPS, OpSpace
 from experiments import contests, text_contests, timing
-from experiments.benchmark import Options, benchmark_folder, ratio_rows, run
+from experiments.benchmark import Options, benchmark_folder, ratio_rows, run, time_rows
 from experiments.timing import Race, Ratio
 
 FIXED_KEYS = {
@@ -99,6 +99,12 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     result = timing.race(works, 3, "a label")
     assert "".join(calls) == "aabb" + "ababab"  # after warming up
     assert {name: len(values) for name, values in result.seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_tokens_a_second_stand_beside_the_times() -> None:
+    races = [Race({"a": [0.5, 0.25, 0.125]}, tokens=1000), Race({"b": [0.5]})]
+    assert [row[0] for row in time_rows(races)[1:]] == ["a", "b"]
+    assert [row[-1] for row in time_rows(races)] == ["tokens a second", "4,000", ""]
 
 
 def test_ratios_are_taken_within_a_round() -> None:

@@ -19,6 +19,13 @@ def test_ops_without_synonyms_are_left_out_and_named(capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_ops_of_the_users_that_need_synonyms_are_left_out_of_a_search_without_any() -> None:
+    options = Options(dataset=("opinions",), ops=("rotate", "synonym", "masking"))
+    task = options.training.task("opinions", 100, 10)
+    assert options.op_names(task) == ("rotate", "masking")
+    assert options.op_names(task.but(lexicon="opinions")) == ("rotate", "synonym", "masking")
+
+
 def test_no_op_that_suits() -> None:
     with pytest.raises(AdaptAugError, match="some op must suit tagging data, got rotate for data"):
         suiting(("rotate",), load("mentions"), None)

@@ -68,6 +68,14 @@ def test_tagging_is_judged_by_f1_with_the_accuracy_beside_it():
     assert budget_rows([summary])[1] == ("none", "50.0 ▲", "50.0")
 
 
+def test_a_search_that_is_rewarded_for_f1_is_judged_by_it():
+    found = records({"none": 0.875, "learned": 0.9})
+    for record in found:
+        record["f1"] = 0.5 if record["arm"] == "none" else 0.25
+    summary = {"task": TASK | {"modality": "text", "metric": "f1"}, **summarise(found)}
+    assert arms_table(summary).splitlines()[1].split()[:2] == ["none", "50.0"]
+
+
 def test_table_without_a_learned_arm_or_a_plain_one():
     summary, _ = report_of({"ramp": 0.5})
 

@@ -31,6 +31,12 @@ def test_lines_of_one_lemma_are_merged(tmp_path: Path, name: str) -> None:
     assert load_lexicon(str(path)) is lexicon
 
 
+def test_a_mark_of_the_encoding_and_spaces_around_words_are_no_part_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text("big\ta\tlarge | huge\r\n say\tv\tutter\n", encoding="utf-8-sig")
+    assert load_lexicon(str(path)) == {"big": ("large", "huge"), "say": ("utter",)}
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

@@ -157,3 +157,14 @@ def test_tags_outside_the_classes() -> None:
     examples.targets[1, 1:] = IGNORED
     with pytest.raises(AdaptAugError, match=re.escape("0..2, got 3 in row 0, token 1 of split")):
         make_source("x", examples, examples, ("O", "B-X", "I-X"), vocabulary)
+
+
+def test_an_empty_pool_of_tagged_sentences() -> None:
+    sentence = "a split needs at least one row, got 0 in split 'train' of data set 'tagged'"
+    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
+        from_tagged([], [], TOKENS, TAGS)
+
+
+def test_classes_name_each_tag_once() -> None:
+    with pytest.raises(AdaptAugError, match=r"^classes must name each tag once, got O, B-PER, B-"):
+        from_tagged(TOKENS, TAGS, TOKENS, TAGS, classes=("O", "B-PER", "B-PER"))

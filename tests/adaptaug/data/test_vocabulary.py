@@ -50,6 +50,19 @@ def test_the_tail_is_cut() -> None:
         assert vocabulary.encode([sentence], max_tokens=2).tolist() == [[3, 4]]  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("<pad>", "good", "bad"), "must begin with [PAD], [UNK], [MASK], got '<pad>', 'good'"),
+        ((), "must begin with [PAD], [UNK], [MASK], got"),
+        ((*SPECIALS, "good", "bad", "good"), "must hold each word once, got 'good' twice"),
+    ],
+)
+def test_words_that_ops_would_take_for_others(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=re.escape(sentence)):
+        Vocabulary(words)
+
+
 def test_no_text_makes_padding_or_a_mask() -> None:
     rows = [["[PAD]", "[MASK]", "[UNK]", "word"]]
     vocabulary = build_vocabulary(rows, lowercase=False)
