@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, Self
 
 from adaptaug.clock import clock
+from adaptaug.errors import AdaptAugError
 from adaptaug.observation import Situation
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
@@ -45,8 +46,17 @@ class CostTable:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Reads plain data; what is missing takes its default, as in older policies."""
-        return cls(**data)
+        """Reads plain data; what is missing takes its default, as in older policies.
+
+        Raises:
+            AdaptAugError: a key is unknown, or a value no number.
+        """
+        try:
+            numbers = {key: float(value) for key, value in data.items() if key != "stages"}
+            stages = {stage: float(cost) for stage, cost in data.get("stages", {}).items()}
+            return cls(stages, **numbers)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise AdaptAugError(f"a cost table must be as to_dict has it: {error}") from None
 
 
 SLOW = 0.25

@@ -1,6 +1,7 @@
 """Decisions in a user's own loop: the search's observer, costs and rhythm around a controller."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ class Decider:
         self._pilot, self._observer, self._model = pilot, observer, model
         self._rate, self._steps = rate, steps
         self._boundaries = pilot.boundaries(steps)
+        self._starts = frozenset(self._boundaries[:-1])
         self._device = observer.validation.inputs.device
         self._spent = 0.0
         self._losses: Tensor | float = 0.0  # sums over the interval
@@ -99,7 +101,7 @@ class Decider:
 
     def due(self, step: int) -> bool:
         """Whether a decision comes before this batch."""
-        return step == 0 or step in self._boundaries[:-1]
+        return step == 0 or step in self._starts
 
     def keep(self, inputs: Tensor, classes: Tensor, most: int) -> None:
         """Keeps the first training examples, as bytes, for the observations.
@@ -135,9 +137,14 @@ class Decider:
         self._observer.validated = None
         observation = self._observe(progress, passes) if pilot.controller.observes else None
         chosen = pilot.controller.decide(progress, observation)
+        if len(chosen) != len(applies):
+            raise AdaptAugError(
+                f"a controller must pick a magnitude for each of {len(applies)} ops, "
+                f"got {len(chosen)}"
+            )
         self.magnitudes = [float(m) * a for m, a in zip(chosen, applies, strict=True)]
         self._observer.remember(self.magnitudes)
-        batches = next(end for end in self._boundaries if end > step) - step
+        batches = self._boundaries[bisect_right(self._boundaries, step)] - step
         self._spent += pilot.costs.interval(pilot.op_space, self.magnitudes, batches)
         self._losses, self._hits, self._recorded = 0.0, 0.0, 0
         rounded = {

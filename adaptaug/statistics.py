@@ -127,10 +127,10 @@ def summarise(records: Sequence[Record], learned: str = "learned") -> dict[str, 
     Returns:
         `arms`: for each arm, in order of appearance, `accuracy`, `f1` and, where all its records
         have them, `precision`, `recall`, `loss`, `seconds` and `controller_seconds` (each `mean`,
-        `ci95`, `n`), and `robustness`, the same for each of its names. Where the arm shares a seed
-        with the arm "none", also `relative_cost` (its seconds over those of "none", mean over
-        seeds), `minus_none` and `f1_minus_none` (its paired differences to "none") and
-        `robustness_minus_none` (for each name without "/").
+        `ci95`, `n`), `diverged`, how many of its runs did, and `robustness`, as `accuracy` for each
+        of its names. Where the arm shares a seed with the arm "none", also `relative_cost` (its
+        seconds over those of "none", mean over seeds), `minus_none` and `f1_minus_none` (its paired
+        differences to "none") and `robustness_minus_none` (for each name without "/").
         `learned_minus` and `f1_learned_minus`: for each other arm that shares a seed with
         `learned`, the learned arm's paired difference to it; empty without a learned arm.
         Every difference to "none", and every one of the learned arm, also has `p_holm`, its p
@@ -191,8 +191,10 @@ def _means(records: Sequence[Record]) -> dict[str, Any]:
         return _mean_and_interval([record[key] for record in records])
 
     everywhere = [key for key in records[0] if all(key in record for record in records)]
-    found = {key: mean(key) for key in ("accuracy", "f1")}
+    found: dict[str, Any] = {key: mean(key) for key in ("accuracy", "f1")}
     found |= {key: mean(key) for key in _OPTIONAL if key in everywhere}
+    if "diverged" in everywhere:
+        found["diverged"] = sum(bool(record["diverged"]) for record in records)
     names = [key.removeprefix(_robust("")) for key in everywhere if key.startswith(_robust(""))]
     return found | ({"robustness": {name: mean(_robust(name)) for name in names}} if names else {})
 

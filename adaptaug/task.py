@@ -1,9 +1,9 @@
 """What a child training is: data, child, budget and optimiser, and ranges to search over."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -67,7 +67,13 @@ class Task:
 
     def __post_init__(self) -> None:
         for name in ("n_train", "steps", "n_validation", "batch_size", "width", "decisions"):
+            _require_kind(Integral, name, getattr(self, name))
             _require(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
+        for name in ("decision_interval", "patience", "max_tokens", "n_test"):
+            if getattr(self, name) is not None:
+                _require_kind(Integral, name, getattr(self, name))
+        for name in ("peak_learning_rate", "weight_decay"):
+            _require_kind(Real, name, getattr(self, name))
         if self.decision_interval is not None:
             _require(
                 1 <= self.decision_interval <= self.steps,
@@ -151,6 +157,7 @@ class TaskRange:
         Raises:
             AdaptAugError: a key is unknown or a value out of its range.
         """
+        _require(isinstance(data, Mapping), "a task must be a mapping of its fields", data)
         unknown = sorted(set(data) - {field.name for field in fields(Task)})
         _require(not unknown, f"a task knows {[f.name for f in fields(Task)]}", unknown)
         ranges = {name: _pair(data.get(name, getattr(Task, name))) for name in ("steps", "n_train")}
@@ -166,16 +173,21 @@ def _require(condition: bool, rule: str, value: object) -> None:
         raise AdaptAugError(f"{rule}, got {value!r}")
 
 
+def _require_kind(kind: type[Integral] | type[Real], name: str, value: object) -> None:
+    what = "a whole number" if kind is Integral else "a number"
+    _require(isinstance(value, kind), f"{name} must be {what}", value)
+
+
 def _pair(value: Any) -> tuple[int, int]:
-    if isinstance(value, Integral):
-        return int(value), int(value)
-    try:
-        low, high = map(int, value)
-    except (TypeError, ValueError):
-        raise AdaptAugError(
-            f"steps, n_train and rows must be a whole number or a pair of them, got {value!r}"
-        ) from None
-    return low, high
+    ends = (value, value) if isinstance(value, Integral) else value
+    _require(
+        isinstance(ends, Sequence)
+        and len(ends) == 2
+        and all(isinstance(end, Integral) for end in ends),
+        "steps, n_train and rows must be a whole number or a pair of them",
+        value,
+    )
+    return int(ends[0]), int(ends[1])
 
 
 def _log_uniform(random: np.random.Generator, low: int, high: int) -> int:

@@ -19,7 +19,8 @@ class SearchConfig:
     cost_weight: float = COST_WEIGHT
     """Lambda: the price, in reward, of as much compute again as plain training."""
     episodes: int = 1800
-    """Child trainings, at most; rounded to whole updates."""
+    """Child trainings, rounded to whole updates and pairs; more where some end early, by early
+    stopping or as short runs under a `decision_interval`, and others begin in the same update."""
     screening: float = 0.2
     """Share of the episodes that first screens the ops (see there); needs `op_bias`."""
     screened_at: float = 0.3

@@ -15,7 +15,7 @@ from adaptaug.evaluation import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy import PolicyNetwork
 from adaptaug.progress_bar import ProgressBar
-from agents.safeguard import evidence, fewest_passes, gains, guarded
+from agents.safeguard import NEVER, evidence, fewest_passes, gains, guarded
 from agents.screening import Screening, screen
 from agents.trial import Trial
 
@@ -33,10 +33,11 @@ def best_constant(
 
     A quarter of the trainings goes to as many random constants, one training each, on one task
     and seed; the better third gets three more each, and so on: every round costs about the same,
-    and within a round all candidates share tasks and seeds.
+    and within a round all candidates share tasks and seeds. The last two or three share what is
+    left.
 
     Returns:
-        The magnitudes, one per op, and the number of child trainings spent.
+        The magnitudes, one per op, and the number of child trainings spent: all but one or two.
     """
     random = np.random.default_rng((trial.seed, 1))
     if trainings < FEWEST_TRAININGS:
@@ -60,10 +61,12 @@ def best_constant(
         totals[alive] += np.reshape(scores, (len(alive), each)).sum(1)
         spent, first = spent + len(jobs), first + each
         alive = alive[np.argsort(-totals[alive])]
-        kept = max(2, len(alive) // 3)
-        if len(alive) <= 3 or spent + kept * each * 3 > trainings:
+        if len(alive) > 3:
+            alive = alive[: max(2, len(alive) // 3)]
+        share = (trainings - spent) // len(alive)
+        if share == 0:
             return candidates[alive[0]].tolist(), spent
-        alive, each = alive[:kept], each * 3
+        each = share if len(alive) <= 3 else min(3 * each, share)
 
 
 def adapt(
@@ -125,6 +128,8 @@ def adapt(
         for name, row in zip(choices, gained, strict=True)
     }
     chosen = max(means, key=lambda name: means[name])
+    if means[chosen] < 0:  # of trials too few to tell runs apart
+        means[chosen], fewest[chosen] = 0.0, NEVER
     done = {
         "episodes": rounds * size + arms * len(trials),
         "worth": dict(zip(policy.ops, screening.worth(fitted), strict=True)),

@@ -77,7 +77,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
         Raises:
             AdaptAugError: a task's field or an op is unknown or out of its range; there is no
-                task, or not a cost table for each.
+                task, or not a cost table for each; the cost weight is negative.
         """
         self.tasks = [TaskRange.from_dict(task) for task in tasks]
         self.op_space = OpSpace(ops)
@@ -88,6 +88,8 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
                 "an environment needs at least one task and a cost table for each, "
                 f"got {len(tasks)} tasks and {len(rows)} tables"
             )
+        if not cost_weight >= 0:  # NaN neither
+            raise AdaptAugError(f"cost_weight must be a number of at least 0, got {cost_weight}")
         self.costs = [CostTable.from_dict(row) for row in rows]
         self.device = device
         n_ops = len(self.op_space)

@@ -18,7 +18,7 @@ from pathlib import Path
 from adaptaug.errors import AdaptAugError
 from adaptaug.files import write_json, write_text
 from adaptaug.randomness import one_thread
-from experiments.cli import RUNS, main
+from experiments.cli import main, run_path
 from experiments.contests import BATCH, CHUNK, INTERVAL, environment, image_op_contest, step_contest
 from experiments.tables import Row, fixed_width, markdown
 from experiments.text_contests import SENTENCES, string_contest, text_step_contest
@@ -63,7 +63,7 @@ def run(options: Options) -> int:
     """Times everything, prints and writes it; returns the exit code."""
     if options.rounds < 1:
         raise AdaptAugError(f"rounds must be at least 1, got {options.rounds}")
-    folder = benchmark_folder(RUNS / options.name)
+    folder = benchmark_folder(run_path(options.name))
     write_json(folder / "config.json", options)
     with one_thread():
         contests = [

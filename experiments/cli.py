@@ -123,6 +123,18 @@ class ChildOptions:
         )
 
 
+def run_path(name: str) -> Path:
+    """Where the run of a name is.
+
+    Raises:
+        AdaptAugError: it would not be a folder of its own in `RUNS`.
+    """
+    path = RUNS / name
+    if RUNS not in path.parents or ".." in path.parts:
+        raise AdaptAugError(f"name must be that of a folder in {RUNS}/, got {name!r}")
+    return path
+
+
 def check_task(task: Task) -> None:
     """Finds what is wrong with data, split or child before anything is written or trained.
 
@@ -137,9 +149,10 @@ def check_task(task: Task) -> None:
 
 def described(task: Task) -> dict[str, Any]:
     """What a summary tells of a task."""
-    names = ("dataset", "child", "n_train", "steps", "metric")
+    names = ("dataset", "child", "n_train", "steps")
     row = {name: getattr(task, name) for name in names}
-    return row | {"modality": load(task.dataset).modality}
+    rewarded = {} if task.metric == Task.metric else {"metric": task.metric}
+    return row | {"modality": load(task.dataset).modality} | rewarded
 
 
 def check_counts(lowest: int, **counts: int) -> None:

@@ -31,6 +31,7 @@ from experiments.cli import (
     check_task,
     command,
     described,
+    run_path,
 )
 from experiments.comparison_report import main_table, slugs, write_comparison
 from experiments.defaults import DEFAULTS, suiting
@@ -159,7 +160,7 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
     settings = comparison.settings()
     for setting in settings:
         note_metrics(setting.policies, setting.task)
-    folder = new_run_folder(RUNS / name)
+    folder = new_run_folder(run_path(name))
     write_json(folder / "config.json", options)
     entries: list[dict[str, Any]] = []
     records: list[list[Record]] = []
@@ -246,7 +247,6 @@ def _beside(runs: Sequence[Record]) -> dict[str, Any]:
     return {
         "controller_share": float(share),
         "validation_loss": {"mean": float(np.mean(losses)), "n": len(losses)},
-        "diverged": sum(run["diverged"] for run in runs),
     }
 
 

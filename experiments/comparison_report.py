@@ -25,6 +25,7 @@ from experiments.report import FEW_SEEDS, listed
 from experiments.tables import (
     Row,
     difference_text,
+    diverged,
     fixed_width,
     markdown,
     percent,
@@ -99,7 +100,7 @@ def slugs(tasks: Sequence[Task]) -> list[str]:
 
 def main_table(entry: Data) -> str:
     """The table of a task's arms for a terminal."""
-    return fixed_width(score_rows(entry))
+    return "\n".join([fixed_width(score_rows(entry)), *diverged(entry)])
 
 
 def score_rows(entry: Data) -> list[Row]:
@@ -291,6 +292,7 @@ def _headline(entry: Data) -> str:
     lines = [f"Better than none: {better}. Tied: {tie}. Worse: {worse}."]
     if score_name(entry["task"]) == "accuracy":
         lines.append(_against_chance(entry))
+    lines += diverged(entry)
     if seeds < FEW_SEEDS:
         lines.append(f"**With so few seeds ({seeds}) the intervals are narrower than they should "
                      "be.**")  # fmt: skip

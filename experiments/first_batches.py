@@ -9,7 +9,7 @@ from adaptaug.files import new_run_folder, write_json, write_text
 from adaptaug.ops import OpSpace
 from adaptaug.randomness import one_thread
 from experiments.arms import Entrant, entrants
-from experiments.cli import EVALUATION_SEEDS, RUNS, check_counts, command, described
+from experiments.cli import EVALUATION_SEEDS, check_counts, command, described, run_path
 from experiments.comparison import Comparison
 from experiments.tables import Row, fixed_width, markdown
 
@@ -28,7 +28,7 @@ def run_first_batches(comparison: Comparison, name: str, options: object, batche
     """
     check_counts(2, first_batches=batches)  # of one batch no loss can fall
     settings = comparison.settings()
-    folder = new_run_folder(RUNS / name)
+    folder = new_run_folder(run_path(name))
     write_json(folder / "config.json", options)
     rows = []
     for setting in settings:

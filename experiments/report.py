@@ -15,7 +15,7 @@ from experiments.figures import (
     task_name,
 )
 from experiments.judged import judged, score_name
-from experiments.tables import arms_rows, budget_rows, fixed_width, markdown
+from experiments.tables import arms_rows, budget_rows, diverged, fixed_width, markdown
 
 Data = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ def arms_table(summary: Data) -> str:
     Args:
         summary: `arms` and `learned_minus`, as `adaptaug.statistics.summarise` returns them.
     """
-    return fixed_width(arms_rows(summary))
+    return "\n".join([fixed_width(arms_rows(summary)), *diverged(summary)])
 
 
 def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
@@ -146,10 +146,12 @@ def _how_to_read(summary: Data) -> str:
         "difference excludes 0, else it is a tie. Cost is training time as a multiple of training "
         "without augmentation."
     )
+    notes = [note, *diverged(summary)]
     seeds = min(scores["accuracy"]["n"] for scores in summary["arms"].values())
-    if seeds >= FEW_SEEDS:
-        return note
-    return f"{note} **With so few seeds ({seeds}) the intervals are narrower than they should be.**"
+    if seeds < FEW_SEEDS:
+        few = f"With so few seeds ({seeds}) the intervals are narrower than they should be."
+        notes.append(f"**{few}**")
+    return " ".join(notes)
 
 
 def listed(values: Data) -> str:

@@ -22,12 +22,12 @@ from adaptaug.statistics import paired_difference
 from adaptaug.task import Task
 from experiments.arms import constant_arm, usual_arms
 from experiments.cli import (
-    RUNS,
     SWEEP_SEEDS,
     ChildOptions,
     check_counts,
     check_task,
     main,
+    run_path,
 )
 from experiments.defaults import DEFAULTS, suiting
 from experiments.tables import fixed_width, markdown
@@ -66,7 +66,7 @@ def run(options: Options) -> int:
     for task in tasks:
         check_task(task)
     arms = sweep_arms(options, tasks[0])
-    folder = new_run_folder(RUNS / options.name)
+    folder = new_run_folder(run_path(options.name))
     write_json(folder / "config.json", options)
     jobs = [
         Job(arm, task, SWEEP_SEEDS + seed, test=False, device=options.training.device)

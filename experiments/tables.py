@@ -40,6 +40,13 @@ def arms_rows(summary: Data) -> list[Row]:
     return rows
 
 
+def diverged(summary: Data) -> list[str]:
+    """Which arms had runs that diverged, as a sentence; no sentence where none did."""
+    arms = summary["arms"].items()
+    counts = [f"{a} {s['diverged']} of {s['accuracy']['n']}" for a, s in arms if s.get("diverged")]
+    return [f"Diverged, and so scored as chance: {', '.join(counts)}."] if counts else []
+
+
 def budget_rows(budgets: Sequence[Data]) -> list[Row]:
     """Headings, then a row for each arm: its score in per cent at every budget, and their mean.
 

@@ -42,6 +42,7 @@ from experiments.cli import (
     command,
     described,
     main,
+    run_path,
 )
 from experiments.defaults import DEFAULTS, default_ops, lacking, suiting
 from experiments.judged import judged, score_name
@@ -146,12 +147,12 @@ def run(options: Options) -> int:
     ranges = options.task_ranges()
     ops = options.op_names(task)
     check(task, ranges)
-    folder = RUNS / options.name
+    folder = run_path(options.name)
     if options.resume:
-        check_resumed(options, folder)
+        check_resumed(options, ranges, folder)
     else:
         new_run_folder(folder)
-        write_json(folder / "config.json", options)
+        write_json(folder / "config.json", settings(options, ranges))
     resume = options.resume and (folder / CHECKPOINT).exists()
     config = SearchConfig(
         tasks=[item.to_dict() for item in ranges],
@@ -238,7 +239,14 @@ def check(task: Task, ranges: Sequence[TaskRange]) -> None:
             check_task(item.task.but(n_train=n_train))
 
 
-def check_resumed(options: Options, folder: Path) -> None:
+def settings(options: Options, ranges: Sequence[TaskRange]) -> dict[str, Any]:
+    """What `config.json` says: the options, and what they make a search over."""
+    said = plain(options)
+    assert isinstance(said, dict)
+    return said | {"searched_over": plain([item.to_dict() for item in ranges])}
+
+
+def check_resumed(options: Options, ranges: Sequence[TaskRange], folder: Path) -> None:
     """Makes sure that a resumed search is the one that was begun.
 
     Raises:
@@ -251,9 +259,9 @@ def check_resumed(options: Options, folder: Path) -> None:
     if not isinstance(begun, dict):
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}")
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
-    ours = json.loads(json.dumps(plain(options)))
-    for settings in (ours, begun):  # the number of processes changes no result
-        settings.get("training", {}).pop("processes", None)
+    ours = json.loads(json.dumps(settings(options, ranges)))
+    for said in (ours, begun):  # the number of processes changes no result
+        said.get("training", {}).pop("processes", None)
     changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))
     if changed:
         raise AdaptAugError(

@@ -46,7 +46,6 @@ from experiments.arms import (
 )
 from experiments.cli import (
     EVALUATION_SEEDS,
-    RUNS,
     ChildOptions,
     check_counts,
     check_numbers,
@@ -55,6 +54,7 @@ from experiments.cli import (
     command,
     described,
     main,
+    run_path,
 )
 from experiments.defaults import DEFAULTS, suiting
 from experiments.report import arms_table, write_report
@@ -104,6 +104,7 @@ class Options:
 
     def tasks(self) -> list[Task]:
         """Every budget, as a task."""
+        check_counts(1, epochs=min(self.epochs, default=1))
         pairs = [_budget(text) for text in self.budgets]
         size = self.training.batch_size
         for n_train in () if pairs else self.n_train:
@@ -123,7 +124,7 @@ def run(options: Options) -> int:
     check(options, policy, more, tasks)
     note_metrics({"learned": policy, **more}, tasks[0])
     constant = _read_constant(options.constant, policy.ops) if options.constant else []
-    folder = new_run_folder(RUNS / options.name)
+    folder = new_run_folder(run_path(options.name))
     write_json(folder / "config.json", options)
     costs = calibrate(tasks[0], policy.op_space, options.training.device)
     write_json(folder / "costs.json", costs)

@@ -38,7 +38,7 @@ class Wrapped:
             New images (B, C, H, W) in [0, 1]; the samples at 0 are exact copies.
 
         Raises:
-            AdaptAugError: the transform changed an image's shape.
+            AdaptAugError: the transform changed an image's shape, or made no tensor of it.
         """
         chosen = amount.nonzero()[:, 0]
         result = images.clone()
@@ -57,10 +57,11 @@ class Wrapped:
     def _transformed(self, image: Tensor) -> Tensor:
         """One image through the transform and back to float32 in [0, 1]."""
         output = self.transform(image)
-        if output.shape != image.shape:
+        if not isinstance(output, Tensor) or output.shape != image.shape:
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise AdaptAugError(
                 f"a wrapped transform must keep the shape {tuple(image.shape)}, "
-                f"got {tuple(output.shape)} from op {self.name!r}"
+                f"got {got} from op {self.name!r}"
             )
         return output.float().div_(255) if output.dtype == torch.uint8 else output.clamp(0, 1)
 

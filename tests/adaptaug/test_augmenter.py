@@ -790,6 +790,13 @@ def data(examples: Examples) -> tuple[Tensor, Tensor]:
     return examples.inputs, examples.targets
 
 
+def test_a_controller_that_picks_too_few_magnitudes() -> None:
+    episode = sentence_episode("text")
+    using = beside("text", episode, Constant([0.5] * 3))
+    with pytest.raises(AdaptAugError, match="a magnitude for each of 4 ops, got 3"):
+        using(*data(episode.run.train))
+
+
 @pytest.mark.parametrize("step", [0, 1])
 def test_tags_must_be_in_bio_form(step: int) -> None:
     episode = sentence_episode("tagging")

@@ -61,6 +61,9 @@ def test_passes() -> None:
         ),
         ({"weight_decay": -0.1}, "weight_decay must be a number of at least 0, got -0.1"),
         ({"weight_decay": float("inf")}, "weight_decay must be a number of at least 0, got inf"),
+        ({"weight_decay": "0"}, "weight_decay must be a number, got '0'"),
+        ({"n_validation": 50.5}, "n_validation must be a whole number, got 50.5"),
+        ({"patience": "3"}, "patience must be a whole number, got '3'"),
     ],
 )
 def test_what_no_run_can_be_is_refused(changes: dict[str, Any], sentence: str) -> None:
@@ -119,6 +122,8 @@ def test_one_number_stands_for_a_range_of_one() -> None:
         ({"steps": "many"}, "must be a whole number or a pair of them, got 'many'"),
         ({"steps": None}, "must be a whole number or a pair of them, got None"),
         ({"steps": (1, 2, 3)}, "must be a whole number or a pair of them, got \\(1, 2, 3\\)"),
+        ({"steps": "12"}, "must be a whole number or a pair of them, got '12'"),
+        ({"steps": [4.9, 20]}, "must be a whole number or a pair of them, got \\[4.9, 20\\]"),
         ({"rows": [0]}, "must be a whole number or a pair of them, got \\[0\\]"),
         ({"dataset": 7}, "dataset must be a name, got 7"),
         ({"steps": (5, 50), "decision_interval": 10}, "between 1 and the run's 5 steps, got 10"),

@@ -13,7 +13,7 @@ from adaptaug.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy import OFF_BIAS, PolicyNetwork
 from adaptaug.task import Task, TaskRange
 from agents.rivals import adapt, best_constant, shifted
-from agents.safeguard import guarded
+from agents.safeguard import NEVER, guarded
 from agents.trial import Trial
 
 OPS = ("rotate", "noise", "hflip")
@@ -130,6 +130,14 @@ def test_adaptation_keeps_the_guard_of_a_policy_that_it_keeps(policy: Policy) ->
         assert adapted.network.fewest_passes == (20 if trainings == 40 else 32)
 
 
+class Contrary(ToyPool):
+    """Children that every op helps while it is screened, and that every policy harms."""
+
+    def record(self, job: Job) -> Record:
+        self.target = np.full(len(OPS), 0.3 if job.arm.name == "screening" else -0.3)
+        return super().record(job)
+
+
 class LongRunsOnly(ToyPool):
     """Children that every op helps in long runs and harms in short ones."""
 
@@ -156,6 +164,21 @@ def test_shifted_changes_nothing_but_the_biases(policy: Policy) -> None:
     ours, theirs = policy.network.state_dict(), other.network.state_dict()
     assert (theirs["op_bias"] - ours["op_bias"]).tolist() == [0.5] * 3
     assert all(ours[name].equal(theirs[name]) for name in ours if name != "op_bias")
+
+
+@pytest.mark.parametrize("trainings", [12, 13, 20, 29, 42, 100, 160, 180, 1800])
+def test_the_best_constant_is_given_all_trainings(trial: Trial, trainings: int) -> None:
+    pool = ToyPool()
+    _, spent = best_constant(OPS, trial, trainings, pool, quiet=True)
+    assert trainings - 2 <= spent == len(pool.jobs) <= trainings
+
+
+def test_adaptation_on_few_trials_that_all_lose_augments_no_run(policy: Policy) -> None:
+    """Whatever its screening found: here noise and nothing else, as every op is said to harm."""
+    short = Trial([TaskRange(Task(), (100, 100), (100, 100))], [CostTable()], 0.05, seed=3)
+    adapted, done = adapt(policy, short, 20, 0.3, Contrary(), quiet=True)
+    assert done["gains"][done["kept"]] == 0
+    assert adapted.network.fewest_passes == done["safeguard"]["fewest_passes"] == NEVER
 
 
 @pytest.mark.parametrize("trainings", [12, 29, 100, 160, 180])

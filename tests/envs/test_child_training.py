@@ -233,6 +233,11 @@ def test_no_clock_is_read() -> None:
         ({"tasks": [{"steps": (9, 3)}]}, "ascending positive numbers"),
         ({"tasks": []}, "got 0 tasks"),
         ({"costs": [{}, {}]}, "got 1 tasks and 2 tables"),
+        ({"costs": [{"foo": 1}]}, "a cost table must be as to_dict has it: .*'foo'"),
+        ({"costs": [{"observe": "dear"}]}, "a cost table must be as to_dict has it: .*'dear'"),
+        ({"tasks": [7]}, "a task must be a mapping of its fields, got 7"),
+        ({"tasks": [{"batch_size": 8.0}]}, r"batch_size must be a whole number, got 8\.0"),
+        ({"cost_weight": float("nan")}, "cost_weight must be a number of at least 0, got nan"),
     ],
 )
 def test_a_users_mistake_is_told_at_once(changes: dict[str, Any], sentence: str) -> None:

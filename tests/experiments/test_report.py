@@ -76,6 +76,16 @@ def test_a_search_that_is_rewarded_for_f1_is_judged_by_it():
     assert arms_table(summary).splitlines()[1].split()[:2] == ["none", "50.0"]
 
 
+def test_runs_that_diverged_are_told():
+    found = records({"none": 0.875, "learned": 0.9})
+    assert "Diverged" not in arms_table({"task": TASK, **summarise(found)})
+    for record in found:
+        record["diverged"] = record["arm"] == "learned" and record["seed"] == found[0]["seed"]
+    seeds = len(found) // 2
+    said = arms_table({"task": TASK, **summarise(found)}).splitlines()[-1]
+    assert said == f"Diverged, and so scored as chance: learned 1 of {seeds}."
+
+
 def test_table_without_a_learned_arm_or_a_plain_one():
     summary, _ = report_of({"ramp": 0.5})
 

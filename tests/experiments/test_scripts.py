@@ -186,6 +186,8 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> No
         (["--training.device", "cuda:99"], "device"),
         (["--training.processes", "-1"], "processes"),
         (["--dataset"], "datasets"),
+        (["--name", ""], "name must be that of a folder in runs/, got ''"),
+        (["--name", "../bad"], "name must be that of a folder in runs/, got '../bad'"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
@@ -238,6 +240,21 @@ def test_a_transfer_finds_a_wrong_range_before_it_writes(here: Path, call, capsy
     assert call(transfer_policy, "--name", "bad", *arguments) == 2
     assert "steps must be a range of ascending" in capsys.readouterr().err
     assert not (here / "runs").exists()
+
+
+def test_a_transfer_of_no_epoch_is_refused(here: Path, call, capsys) -> None:
+    assert call(transfer_policy, "--policy", "digits", "--epochs", "5", "-3") == 2
+    assert "epochs must be at least 1, got -3" in capsys.readouterr().err
+    assert not (here / "runs").exists()
+
+
+def test_a_search_resumed_over_other_tasks_is_refused(here: Path, call, capsys) -> None:
+    tasks = here / "tasks.json"
+    tasks.write_text('[{"n_train": 50, "steps": [4, 16]}]')
+    assert call(train_policy, "--name", "a", *SMALL, "--tasks", "tasks.json") == 0
+    tasks.write_text('[{"n_train": 100, "steps": [4, 16]}]')
+    assert call(train_policy, "--name", "a", *SMALL, "--tasks", "tasks.json", "--resume") == 2
+    assert "got another searched_over" in capsys.readouterr().err
 
 
 def test_a_search_for_few_examples_has_one_of_each_class() -> None:

@@ -75,6 +75,11 @@ def test_a_transform_that_changes_the_shape_is_refused():
         _apply(wrap(v2.CenterCrop(4)), 1.0)
 
 
+def test_a_transform_that_makes_no_tensor_is_refused():
+    with pytest.raises(AdaptAugError, match=r"keep the shape .*, got Image from op 'ToPILImage'"):
+        _apply(wrap(v2.ToPILImage()), 1.0)
+
+
 def test_another_dtype_is_refused():
     with pytest.raises(AdaptAugError, match=r"got torch\.int64"):
         wrap(v2.RandAugment(), dtype=torch.int64)
