@@ -175,7 +175,7 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
                     entries.append(entry)
                     records.append(found)
                     write_json(folder / "records.json", [r for part in records for r in part])
-                    _show(board, entry, found)
+                    show_magnitudes(board, entry["name"], found)
                     if comparison.more is not None:
                         entry["more"] = _more(comparison.more, setting, folder, board)
         except (KeyboardInterrupt, AdaptAugError) as error:
@@ -188,7 +188,10 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
             "command": command(), "tasks": entries,
         }  # fmt: skip
         write_comparison(folder, summary, records)
-        board.hyperparameters({"arms": comparison.arms, "seeds": comparison.seeds}, _final(entries))
+        final = {entry["name"]: entry for entry in entries}
+        board.hyperparameters(
+            {"arms": comparison.arms, "seeds": comparison.seeds}, final_scores(final)
+        )
     for entry in entries:
         print(f"\n{entry['name']}\n{main_table(entry)}")
     print(f"\nreport: {folder / 'report.md'}\ncurves: tensorboard --logdir {RUNS}")
@@ -250,22 +253,21 @@ def _beside(runs: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _show(board: Board, entry: Mapping[str, Any], records: Sequence[Record]) -> None:
-    """Puts every arm's magnitudes over the run, means over seeds, on the board."""
-    for arm in entry["arms"]:
+def show_magnitudes(board: Board, name: str, records: Sequence[Record]) -> None:
+    """Puts every arm's magnitudes over one task's run, means over seeds, on the board."""
+    for arm in dict.fromkeys(record["arm"] for record in records):
         runs = [record for record in records if record["arm"] == arm]
-        steps = entry["task"]["steps"]
         longest = max(len(run["magnitudes"]) for run in runs)
         for number, rows in enumerate(zip_longest(*(run["magnitudes"] for run in runs))):
             mean = np.mean([row for row in rows if row is not None], axis=0)
-            prefix = f"{entry['name']}/{arm}"
-            board.magnitudes(runs[0]["ops"], mean, steps * number // longest, prefix)
+            step = runs[0]["steps"] * number // longest
+            board.magnitudes(runs[0]["ops"], mean, step, f"{name}/{arm}")
 
 
-def _final(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The score that counts, of every arm on every task."""
+def final_scores(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """The score that counts, of every arm on every task, for the board."""
     return {
-        f"final/{entry['name']}/{arm}": scores["accuracy"]["mean"]
-        for entry in entries
+        f"final/{name}/{arm}": scores["accuracy"]["mean"]
+        for name, entry in entries.items()
         for arm, scores in judged(entry)["arms"].items()
     }

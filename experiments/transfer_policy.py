@@ -32,6 +32,7 @@ from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
 from adaptaug.files import new_run_folder, write_json
 from adaptaug.statistics import summarise
 from adaptaug.task import Task, TaskRange
+from adaptaug.tensorboard import Board
 from agents.config import SearchConfig
 from agents.rivals import FEWEST_TRAININGS, adapt, best_constant
 from agents.safeguard import scope
@@ -56,6 +57,7 @@ from experiments.cli import (
     main,
     run_path,
 )
+from experiments.comparison import final_scores, show_magnitudes
 from experiments.defaults import DEFAULTS, suiting
 from experiments.report import arms_table, write_report
 
@@ -153,6 +155,14 @@ def run(options: Options) -> int:
     if search:
         summary["safeguard"] = search["safeguard"]
     write_report(folder, summary, [r for r in records if _budget_of(r) == _key(tasks[0])])
+    with Board(folder) as board:
+        budgets = {f"{task.n_train}x{task.steps}": _key(task) for task in tasks}
+        for name, key in budgets.items():
+            show_magnitudes(board, name, [r for r in records if _budget_of(r) == key])
+        board.hyperparameters(
+            {"dataset": options.dataset, "adapt": options.adapt, "seeds": options.seeds},
+            final_scores(dict(zip(budgets, summary["budgets"], strict=True))),
+        )
     for entry in summary["budgets"]:
         print(f"\n{options.dataset}, {entry['task']['n_train']} examples, "
               f"{entry['task']['steps']} steps\n{arms_table(entry)}")  # fmt: skip

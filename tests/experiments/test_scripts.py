@@ -54,6 +54,7 @@ def test_search_then_transfer(here: Path, call, capsys) -> None:
     summary = json.loads((here / "runs" / "b" / "summary.json").read_text())
     assert [entry["task"]["steps"] for entry in summary["budgets"]] == [16, 8]
     assert {"zero-shot", "learned", "again", "best constant"} <= set(summary["arms"])
+    assert list((here / "runs" / "b").glob("events.out*"))
     assert load_policy(here / "runs" / "b" / "policy").provenance["dataset"] == "digits"
 
     # The same name once more, and a search resumed with another seed.
