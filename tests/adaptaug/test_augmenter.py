@@ -169,7 +169,7 @@ def test_the_readme_runs_and_trains() -> None:
     magnitudes = names["augmenter"].magnitudes
     assert tuple(magnitudes) == load_policy("digits").ops
     used = {op for op, magnitude in magnitudes.items() if magnitude > 0}
-    assert used == {"rotate", "translate", "shear", "mixup"}
+    assert used == set(magnitudes) - {"hflip", "erasing"}
     assert max(magnitudes.values()) > 0.01  # it fades out
 
 
