@@ -172,7 +172,7 @@ def _policy(
         config["decisions"],
         config["decision_interval"],
         network_kwargs,
-        CostTable.from_dict(config["costs"]),
+        CostTable(**config["costs"]),
         config["provenance"],
     )
 
