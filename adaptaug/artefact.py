@@ -235,8 +235,8 @@ def _checksum(config: Mapping[str, Any], model: bytes) -> str:
 
 
 def _card(config: Mapping[str, Any]) -> str:
-    names = ", ".join(row["name"] for row in config["ops"])
-    ops = [op for op in OpSpace([row["name"] for row in config["ops"]]).ops if op.stage == "token"]
+    names = [row["name"] for row in config["ops"]]
+    ops = [op for op in OpSpace(names).ops if op.stage == "token"]
     more = ", vocabulary=vocabulary" if ops else ""
     more += ", lexicon=lexicon" if any(op.needs_lexicon for op in ops) else ""
     if any("text" not in op.modalities for op in ops):
@@ -248,7 +248,7 @@ tags: [data-augmentation, reinforcement-learning]
 ---
 # An AdaptAug augmentation policy
 
-Picks the magnitudes of these ops while a model trains: {names}.
+Picks the magnitudes of these ops while a model trains: {", ".join(names)}.
 
 ```python
 from adaptaug import Augmenter

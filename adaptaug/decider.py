@@ -86,7 +86,7 @@ class Decider:
         self._pilot, self._observer, self._model = pilot, observer, model
         self._rate, self._steps = rate, steps
         self._boundaries = pilot.boundaries(steps)
-        self._starts = frozenset(self._boundaries[:-1])
+        self._starts = frozenset([0, *self._boundaries[:-1]])
         self._device = observer.validation.inputs.device
         self._spent = 0.0
         self._losses: Tensor | float = 0.0  # sums over the interval
@@ -101,7 +101,7 @@ class Decider:
 
     def due(self, step: int) -> bool:
         """Whether a decision comes before this batch."""
-        return step == 0 or step in self._starts
+        return step in self._starts
 
     def keep(self, inputs: Tensor, classes: Tensor, most: int) -> None:
         """Keeps the first training examples, as bytes, for the observations.

@@ -187,12 +187,10 @@ def run(options: Options) -> int:
     with Board(folder) as board:
         shown = judged(summary)
         final = {
-            score_name(summary["task"]): shown["arms"]["learned"]["accuracy"]["mean"],
-            "gain_over_none": shown["learned_minus"]["none"]["mean"],
+            f"final/{score_name(summary['task'])}": shown["arms"]["learned"]["accuracy"]["mean"],
+            "final/gain_over_none": shown["learned_minus"]["none"]["mean"],
         }
-        board.hyperparameters(
-            config.to_dict(), {f"final/{name}": value for name, value in final.items()}
-        )
+        board.hyperparameters(config.to_dict(), final)
     print(arms_table(summary))
     print(f"\nreport: {folder / 'report.md'}   policy: {folder / 'policy'}")
     print(f"curves: tensorboard --logdir {RUNS}")
@@ -259,7 +257,7 @@ def check_resumed(options: Options, ranges: Sequence[TaskRange], folder: Path) -
     if not isinstance(begun, dict):
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}")
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
-    ours = json.loads(json.dumps(settings(options, ranges)))
+    ours = settings(options, ranges)
     for said in (ours, begun):  # the number of processes changes no result
         said.get("training", {}).pop("processes", None)
     changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))

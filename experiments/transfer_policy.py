@@ -154,11 +154,11 @@ def run(options: Options) -> int:
     summary = _summary(tasks, records) | {"search": search, "command": command()}
     if search:
         summary["safeguard"] = search["safeguard"]
-    write_report(folder, summary, [r for r in records if _budget_of(r) == _key(tasks[0])])
+    write_report(folder, summary, _at(tasks[0], records))
     with Board(folder) as board:
-        budgets = {f"{task.n_train}x{task.steps}": _key(task) for task in tasks}
-        for name, key in budgets.items():
-            show_magnitudes(board, name, [r for r in records if _budget_of(r) == key])
+        budgets = {f"{task.n_train}x{task.steps}": task for task in tasks}
+        for name, task in budgets.items():
+            show_magnitudes(board, name, _at(task, records))
         board.hyperparameters(
             {"dataset": options.dataset, "adapt": options.adapt, "seeds": options.seeds},
             final_scores(dict(zip(budgets, summary["budgets"], strict=True))),
@@ -246,10 +246,7 @@ def _evaluate(
 
 
 def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]:
-    budgets = []
-    for task in tasks:
-        here = [record for record in records if _budget_of(record) == _key(task)]
-        budgets.append({"task": described(task)} | summarise(here))
+    budgets = [{"task": described(task)} | summarise(_at(task, records)) for task in tasks]
     return {**budgets[0], "budgets": budgets}
 
 
@@ -261,12 +258,10 @@ def _budget(text: str) -> tuple[int, int]:
     return n_train, steps
 
 
-def _key(task: Task) -> tuple[int, int]:
-    return task.n_train, task.steps
-
-
-def _budget_of(record: Record) -> tuple[int, int]:
-    return record["n_train"], record["steps"]
+def _at(task: Task, records: Sequence[Record]) -> list[Record]:
+    """The records of one budget."""
+    budget = task.n_train, task.steps
+    return [record for record in records if (record["n_train"], record["steps"]) == budget]
 
 
 def _read_constant(path: Path, ops: Sequence[str]) -> list[float]:
