@@ -2,6 +2,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from adaptaug.interrupts import kept_from_workers
 
@@ -22,13 +27,30 @@ def test_a_process_started_within_is_deaf_to_ctrl_c() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
-def test_ctrl_c_within_is_heard_at_the_end() -> None:
+@pytest.mark.parametrize("threads", [0, 1], ids=["alone", "beside a thread that lets it in"])
+def test_ctrl_c_within_is_heard_at_the_end(threads: int) -> None:
     heard: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    done = threading.Event()
+    others = [threading.Thread(target=done.wait) for _ in range(threads)]
     try:
+        for other in others:
+            other.start()
         with kept_from_workers():
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
             assert heard == []
         assert heard == [signal.SIGINT]
     finally:
+        done.set()
         signal.signal(signal.SIGINT, handler)
+
+
+def test_works_outside_the_main_thread() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(_mask_within).result() == {signal.SIGINT}
+
+
+def _mask_within() -> set[int]:
+    with kept_from_workers():
+        return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
