@@ -191,12 +191,12 @@ class PolicyNetwork(nn.Module):
         """How far the gates are open, 0 to 1, under observations (B, size): (B, n_ops)."""
         return _opened(self.gate, observations[:, _LOG_PASSES])
 
-    def augments(self, passes: torch.Tensor) -> torch.Tensor:
+    def augments(self, passes: Numbers) -> Numbers:
         """Whether runs are augmented at all, by their feature `log_passes`: bool, as its shape."""
         least = log_passes(self.fewest_passes) if self.fewest_passes > 0 else -math.inf
         return passes >= least
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def magnitudes(self, observation: np.ndarray) -> list[float]:
         """Deterministic magnitudes in [0, 1], one per op, for one flat observation."""
         actions = torch.tanh(self(torch.from_numpy(observation).unsqueeze(0))).squeeze(0)

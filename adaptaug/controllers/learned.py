@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
+import numpy as np
 
 from adaptaug.controllers.base import Controller
 from adaptaug.observation import Observation
@@ -32,7 +32,7 @@ class Learned(Controller):
             return [0.0] * len(self.network.op_bias)
         if observation is None:
             raise ValueError("a learned policy must observe the run, got no observation")
-        passes = torch.tensor(observation.feature("log_passes"))
+        passes = np.array(observation.feature("log_passes"), np.float32)
         self.observes = bool(self.network.augments(passes))
         return self.network.magnitudes(observation.flat())
 
