@@ -4,12 +4,17 @@ In a training loop: `Augmenter`. Simple rules to judge a policy against: `Consta
 `Random`. For ops of one's own: `Op`, `register`, `wrap`.
 """
 
-from adaptaug.artefact import Policy, load_policy, save_policy
-from adaptaug.augmenter import Augmenter
+from typing import TYPE_CHECKING
+
+from adaptaug.augmenter.augmenter import Augmenter
 from adaptaug.controllers import Constant, Controller, Ramp, Random
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import Op, OpSpace, ops_for, register, wrap
-from adaptaug.task import Task
+from adaptaug.policy.policy import Policy, load_policy, save_policy
+from adaptaug.utils.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from adaptaug.training.task import Task
 
 __all__ = [
     "AdaptAugError",
@@ -28,3 +33,5 @@ __all__ = [
     "save_policy",
     "wrap",
 ]
+
+__getattr__ = on_first_use(__name__, {"Task": "adaptaug.training.task"})

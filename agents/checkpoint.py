@@ -12,7 +12,7 @@ from safetensors.torch import save as tensor_bytes
 from stable_baselines3 import PPO
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.files import make_folder, write_bytes
+from adaptaug.utils.files import make_folder, write_bytes
 from envs.vector import GroupedVecEnv
 
 CHECKPOINT = Path("checkpoints") / "last.safetensors"

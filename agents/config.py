@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from adaptaug.cost import COST_WEIGHT
+from adaptaug.policy.cost import COST_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class SearchConfig:
     """What is searched over, and how."""
 
     tasks: Sequence[Mapping[str, Any]] = ({},)
-    """Fields of `adaptaug.task.Task`; `steps` and `n_train` may be pairs: log-uniform ranges."""
+    """Fields of `adaptaug.training.task.Task`; `steps` and `n_train` may be pairs: log-uniform
+    ranges."""
     ops: tuple[str, ...] = ()
     """Names of the ops."""
     cost_weight: float = COST_WEIGHT

@@ -13,21 +13,22 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 
-from adaptaug.artefact import Policy, load_policy, save_policy
-from adaptaug.cost import CostTable, calibrate
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import worker_pool
-from adaptaug.files import make_folder, write_json
+from adaptaug.evaluation.train_child import worker_pool
 from adaptaug.ops import OpSpace
-from adaptaug.randomness import RandomStream, one_thread
-from adaptaug.task import TaskRange
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.policy import Policy, load_policy, save_policy
+from adaptaug.training.calibration import calibrate
+from adaptaug.training.task import TaskRange
+from adaptaug.utils.files import make_folder, write_json
+from adaptaug.utils.seeding import RandomStream, one_thread
+from agents.callbacks import Progress
 from agents.checkpoint import CHECKPOINT, COUNTS, load_checkpoint
 from agents.config import SearchConfig
-from agents.policy import OpPolicy
-from agents.progress import Progress
-from agents.safeguard import FEWEST_PAIRS, evidence, fewest_passes, gains, guarded
-from agents.screening import Screening, screen
-from agents.trial import Trial
+from agents.min_epochs import FEWEST_PAIRS, evidence, fewest_passes, gains, guarded
+from agents.objective import Trial
+from agents.ppo_policy import OpPolicy
+from agents.warm_start.screening import Screening, screen
 from envs.vector import GroupedVecEnv
 
 SCREENING = "screening.json"

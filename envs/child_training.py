@@ -8,15 +8,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from adaptaug.cost import COST_WEIGHT, CostTable
-from adaptaug.episode import Episode
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import LIMIT, observation_size
+from adaptaug.metrics import Metrics
 from adaptaug.ops import OpSpace
-from adaptaug.policy import to_magnitudes
-from adaptaug.randomness import one_thread
-from adaptaug.task import TaskRange
-from adaptaug.training import Metrics
+from adaptaug.policy.cost import COST_WEIGHT, CostTable
+from adaptaug.policy.network import to_magnitudes
+from adaptaug.policy.observation import LIMIT, observation_size
+from adaptaug.training.episode import Episode
+from adaptaug.training.task import TaskRange
+from adaptaug.utils.seeding import one_thread
 
 ACCURACY_WEIGHT = 10.0
 """Weight of accuracy in the potential, against one nat of loss."""
@@ -33,7 +33,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     its magnitude rises linearly from 0 to 1. It holds until the next decision.
 
     ## Observation
-    `Box(-4, 4, (16 + 6 n_ops,), float32)`: `adaptaug.observation.GLOBAL_FEATURES`, then
+    `Box(-4, 4, (16 + 6 n_ops,), float32)`: `adaptaug.policy.observation.GLOBAL_FEATURES`, then
     `OP_FEATURES` op by op. Scale-free; the budget is part of it.
 
     ## Reward
@@ -68,8 +68,8 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """Sets up the environment; data is loaded at the first reset.
 
         Args:
-            tasks: fields of `adaptaug.task.Task`; `steps` and `n_train` may be pairs, from which
-                each episode draws log-uniformly. An episode draws one of the tasks.
+            tasks: fields of `adaptaug.training.task.Task`; `steps` and `n_train` may be pairs,
+                from which each episode draws log-uniformly. An episode draws one of the tasks.
             ops: names of the ops.
             cost_weight: lambda, the price of as much compute again as plain training.
             costs: a cost table for each task; None takes a rough default.

@@ -18,8 +18,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from adaptaug.data import Source, load, preload
 from adaptaug.errors import AdaptAugError
-from adaptaug.interrupts import kept_from_workers
 from adaptaug.ops import Op, register_missing
+from adaptaug.utils.signals import kept_from_workers
 from envs.child_training import ChildTrainingEnv
 
 _SEEDS = 2**31

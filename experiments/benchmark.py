@@ -16,13 +16,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.files import write_json, write_text
-from adaptaug.randomness import one_thread
-from experiments.cli import main, run_path
-from experiments.contests import BATCH, CHUNK, INTERVAL, environment, image_op_contest, step_contest
-from experiments.tables import Row, fixed_width, markdown
-from experiments.text_contests import SENTENCES, string_contest, text_step_contest
-from experiments.timing import Race, Ratio
+from adaptaug.utils.files import write_json, write_text
+from adaptaug.utils.seeding import one_thread
+from experiments.benchmarks.contests import (
+    BATCH,
+    CHUNK,
+    INTERVAL,
+    environment,
+    image_op_contest,
+    step_contest,
+)
+from experiments.benchmarks.text_contests import SENTENCES, string_contest, text_step_contest
+from experiments.benchmarks.timing import Race, Ratio
+from experiments.common.cli import main, run_path
+from experiments.reports.tables import Row, fixed_width, markdown
 
 FILES = {"config.json", "summary.json", "report.md"}
 """What a benchmark's run folder holds."""

@@ -11,11 +11,11 @@ A look in seconds, and the start of every full training:
 
 from dataclasses import dataclass
 
-from experiments import studies
-from experiments.arms import HAND_SET
-from experiments.cli import main
-from experiments.op_analysis import analyse_ops
-from experiments.studies import BERT, SMOKE, Scale, Setup, Study, run_study
+from experiments.common.arms import HAND_SET
+from experiments.common.cli import main
+from experiments.studies import studies
+from experiments.studies.op_analysis import analyse_ops
+from experiments.studies.studies import BERT, SMOKE, Scale, Setup, Study, run_study
 
 RESNET = {
     "child": "resnet18", "batch_size": 64, "peak_learning_rate": 1e-3, "weight_decay": 1e-4,

@@ -19,12 +19,12 @@ Another child for one of the tasks, and a laptop-sized look:
 import re
 from dataclasses import dataclass, field, replace
 
-from adaptaug.cost import COST_WEIGHT
 from adaptaug.errors import AdaptAugError
-from adaptaug.task import Task
-from experiments.arms import ARMS
-from experiments.cli import ChildOptions, main
-from experiments.comparison import (
+from adaptaug.policy.cost import COST_WEIGHT
+from adaptaug.training.task import Task
+from experiments.common.arms import ARMS
+from experiments.common.cli import ChildOptions, main
+from experiments.common.comparison import (
     Comparison,
     read_policies,
     run_comparison,

@@ -12,10 +12,10 @@ A look in seconds, and the start of every full training:
 
 from dataclasses import dataclass
 
-from experiments import studies
-from experiments.arms import HAND_SET
-from experiments.cli import main
-from experiments.studies import SMOKE, Scale, Setup, Study, run_study
+from experiments.common.arms import HAND_SET
+from experiments.common.cli import main
+from experiments.studies import studies
+from experiments.studies.studies import SMOKE, Scale, Setup, Study, run_study
 
 CHILDREN = ("resnet50", "efficientnet_b0", "vgg16")
 FULL = {"batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant"}

@@ -12,12 +12,13 @@ A look in seconds, and the start of every full training:
 from dataclasses import dataclass, replace
 
 from adaptaug.generative import DCGAN, GPT2
-from adaptaug.ops import Op, generated, generated_text
-from adaptaug.pretrained import model_folder
-from experiments import studies
-from experiments.cli import main
-from experiments.sample_quality import judge_samples
-from experiments.studies import BERT, SMOKE, Scale, Setup, Study, chosen, run_study
+from adaptaug.generative.ops import generated, generated_text
+from adaptaug.ops import Op
+from adaptaug.utils.hub import model_folder
+from experiments.common.cli import main
+from experiments.studies import studies
+from experiments.studies.sample_quality import judge_samples
+from experiments.studies.studies import BERT, SMOKE, Scale, Setup, Study, chosen, run_study
 
 RESNET = {"child": "resnet18", "batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant"}
 CNN = {"child": "cnn", "width": 32, "batch_size": 64, "peak_learning_rate": 3e-3}

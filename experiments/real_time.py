@@ -11,10 +11,10 @@ A look in seconds, and the start of every full training:
 
 from dataclasses import dataclass
 
-from experiments import studies
-from experiments.arms import HAND_SET
-from experiments.cli import main
-from experiments.studies import BERT, SMOKE, Scale, Setup, Study, run_study
+from experiments.common.arms import HAND_SET
+from experiments.common.cli import main
+from experiments.studies import studies
+from experiments.studies.studies import BERT, SMOKE, Scale, Setup, Study, run_study
 
 RESNET = {"child": "resnet18", "batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant"}
 CNN = {"child": "cnn", "width": 32, "batch_size": 64, "peak_learning_rate": 3e-3}

@@ -15,13 +15,13 @@ import numpy as np
 from adaptaug.controllers import Constant
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Arm, Job, Record, train_children
-from adaptaug.files import new_run_folder, write_json, write_text
+from adaptaug.evaluation.statistics import paired_difference
+from adaptaug.evaluation.train_child import Arm, Job, Record, train_children
 from adaptaug.ops import ops_for
-from adaptaug.statistics import paired_difference
-from adaptaug.task import Task
-from experiments.arms import constant_arm, usual_arms
-from experiments.cli import (
+from adaptaug.training.task import Task
+from adaptaug.utils.files import new_run_folder, write_json, write_text
+from experiments.common.arms import constant_arm, usual_arms
+from experiments.common.cli import (
     SWEEP_SEEDS,
     ChildOptions,
     check_counts,
@@ -29,8 +29,8 @@ from experiments.cli import (
     main,
     run_path,
 )
-from experiments.defaults import DEFAULTS, suiting
-from experiments.tables import fixed_width, markdown
+from experiments.common.defaults import DEFAULTS, suiting
+from experiments.reports.tables import fixed_width, markdown
 
 
 @dataclass(frozen=True)

@@ -18,20 +18,20 @@ from typing import Any
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Job, Record, worker_pool
-from adaptaug.files import new_run_folder, plain, write_json
-from adaptaug.policy import ACTORS
-from adaptaug.statistics import summarise
-from adaptaug.task import Task, TaskRange
+from adaptaug.evaluation.statistics import summarise
+from adaptaug.evaluation.train_child import Job, Record, worker_pool
+from adaptaug.policy.network import ACTORS
 from adaptaug.tensorboard import Board
+from adaptaug.training.task import Task, TaskRange
+from adaptaug.utils.files import new_run_folder, plain, write_json
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
-from agents.rivals import FEWEST_TRAININGS, best_constant
-from agents.safeguard import scope
+from agents.min_epochs import scope
+from agents.objective import Trial
+from agents.random_search import FEWEST_TRAININGS, best_constant
 from agents.search import SearchResult, search
-from agents.trial import Trial
-from experiments.arms import constant_arm, fixed_arms, policy_arm
-from experiments.cli import (
+from experiments.common.arms import constant_arm, fixed_arms, policy_arm
+from experiments.common.cli import (
     EVALUATION_SEEDS,
     RUNS,
     ChildOptions,
@@ -44,9 +44,9 @@ from experiments.cli import (
     main,
     run_path,
 )
-from experiments.defaults import DEFAULTS, default_ops, lacking, suiting
-from experiments.judged import judged, score_name
-from experiments.report import arms_table, write_report
+from experiments.common.defaults import DEFAULTS, default_ops, lacking, suiting
+from experiments.reports.judged import judged, score_name
+from experiments.reports.report import arms_table, write_report
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Options:
     search_steps: tuple[int, int] | None = None
     """Range of batches in the search; by default steps / 4 to 2 steps."""
     tasks: Path | None = None
-    """A JSON list of tasks to search over, in place of the ranges: see adaptaug.task.TaskRange.
-    The policy is judged on --dataset all the same."""
+    """A JSON list of tasks to search over, in place of the ranges: see
+    adaptaug.training.task.TaskRange. The policy is judged on --dataset all the same."""
     ops: tuple[str, ...] | None = None
-    """Op space; by default what suits the data sets, see experiments.defaults."""
+    """Op space; by default what suits the data sets, see experiments.common.defaults."""
     episodes: int = SearchConfig.episodes
     """Child trainings in the search."""
     screening: float = SearchConfig.screening

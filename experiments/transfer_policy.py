@@ -24,20 +24,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from adaptaug.artefact import Policy, load_policy, save_policy
-from adaptaug.cost import CostTable, calibrate
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Arm, Job, Pool, Record, worker_pool
-from adaptaug.files import new_run_folder, write_json
-from adaptaug.statistics import summarise
-from adaptaug.task import Task, TaskRange
+from adaptaug.evaluation.statistics import summarise
+from adaptaug.evaluation.train_child import Arm, Job, Pool, Record, worker_pool
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.tensorboard import Board
+from adaptaug.training.calibration import calibrate
+from adaptaug.training.task import Task, TaskRange
+from adaptaug.utils.files import new_run_folder, write_json
 from agents.config import SearchConfig
-from agents.rivals import FEWEST_TRAININGS, adapt, best_constant
-from agents.safeguard import scope
-from agents.trial import Trial
-from experiments.arms import (
+from agents.min_epochs import scope
+from agents.objective import Trial
+from agents.random_search import FEWEST_TRAININGS, adapt, best_constant
+from experiments.common.arms import (
     PLAIN,
     as_searched,
     constant_arm,
@@ -45,7 +46,7 @@ from experiments.arms import (
     note_metrics,
     policy_arm,
 )
-from experiments.cli import (
+from experiments.common.cli import (
     EVALUATION_SEEDS,
     ChildOptions,
     check_counts,
@@ -57,9 +58,9 @@ from experiments.cli import (
     main,
     run_path,
 )
-from experiments.comparison import final_scores, show_magnitudes
-from experiments.defaults import DEFAULTS, suiting
-from experiments.report import arms_table, write_report
+from experiments.common.comparison import final_scores, show_magnitudes
+from experiments.common.defaults import DEFAULTS, suiting
+from experiments.reports.report import arms_table, write_report
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_every_layer_has_files() -> None:
         ("adaptaug", "from agents.search import search"),
         ("adaptaug", "def late():\n    import gymnasium as gym"),
         ("adaptaug", "from stable_baselines3.common import utils"),
-        ("adaptaug", "importlib.import_module('experiments.report')"),
+        ("adaptaug", "importlib.import_module('experiments.reports.report')"),
         ("envs", "import numpy, agents.search"),
         ("agents", "if TYPE_CHECKING:\n    from experiments import report"),
     ],

@@ -97,7 +97,7 @@ def test_every_folder_with_code_is_a_package() -> None:
 @pytest.mark.parametrize("package", TOP_LEVEL)
 def test_packages_are_marked_as_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
-    more = {"adaptaug": ["policies/*/*"]}.get(package, [])
+    more = {"adaptaug": ["policy/bundled/*/*"]}.get(package, [])
     assert PROJECT["tool"]["setuptools"]["package-data"][package] == ["py.typed", *more]
 
 

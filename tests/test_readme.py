@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adaptaug.artefact import load_policy
 from adaptaug.data import load
+from adaptaug.policy.policy import load_policy
 from agents import search
 
 README = Path(__file__).parents[1] / "README.md"

@@ -9,10 +9,10 @@ from adaptaug.children.bert import Bert, pretrained_bert, small_bert
 from adaptaug.children.bilstm import BiLSTM
 from adaptaug.children.cnn import SmallCNN
 from adaptaug.children.tagger import Tagger
-from adaptaug.children.vision import NETWORKS, VisionNet
+from adaptaug.children.torchvision_models import NETWORKS, VisionNet
 from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
-from adaptaug.modality import Modality
+from adaptaug.utils.types import Modality
 
 
 @dataclass(frozen=True, eq=False)

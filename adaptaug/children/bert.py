@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from adaptaug.data.vocabulary import MASK, PAD, SPECIALS, UNKNOWN, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
-from adaptaug.pretrained import check_tokenizer, loading, model_folder
+from adaptaug.utils.hub import check_tokenizer, loading, model_folder
 
 MAX_LENGTH = 512
 """Pieces of a sentence that a BERT of random weights can read, [CLS] and [SEP] included, as BERT's

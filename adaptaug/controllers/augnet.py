@@ -20,8 +20,8 @@ from torch import nn
 from torch.nn.utils import skip_init  # the usual initialisation draws from the global generator
 
 from adaptaug.controllers.score_function import ScoreFunction
-from adaptaug.observation import Observation
-from adaptaug.policy import START, initialise
+from adaptaug.policy.network import START, initialise
+from adaptaug.policy.observation import Observation
 
 INPUTS = ("batch_loss", "batch_accuracy", "validation_loss", "validation_accuracy")
 """The features that the network reads."""
@@ -30,8 +30,8 @@ INPUTS = ("batch_loss", "batch_accuracy", "validation_loss", "validation_accurac
 class AugNet(ScoreFunction):
     """Learns the magnitudes from nothing in each run, by the score function (REINFORCE).
 
-    It starts near `adaptaug.policy.START_MAGNITUDE` for every op. The more decisions a run has,
-    the more it can learn: a few dozen at least.
+    It starts near `adaptaug.policy.network.START_MAGNITUDE` for every op. The more decisions a run
+    has, the more it can learn: a few dozen at least.
     """
 
     probes = False

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import Observation
+from adaptaug.policy.observation import Observation
 
 
 class Controller:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from adaptaug.controllers.base import Controller
-from adaptaug.observation import Observation
+from adaptaug.policy.observation import Observation
 
 
 class Constant(Controller):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from adaptaug.controllers.base import Controller
-from adaptaug.observation import Observation
-from adaptaug.policy import PolicyNetwork
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.observation import Observation
 
 
 class Learned(Controller):

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from adaptaug.controllers.score_function import ScoreFunction
-from adaptaug.observation import Observation
-from adaptaug.policy import PolicyNetwork
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.observation import Observation
 
 
 class Online(ScoreFunction):

@@ -5,7 +5,7 @@ from typing import Any
 
 from adaptaug.controllers.base import Controller, check_magnitudes
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import Observation
+from adaptaug.policy.observation import Observation
 
 
 class Reactive(Controller):

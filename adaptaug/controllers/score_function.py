@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 from adaptaug.controllers.base import Controller
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import LIMIT, Observation
-from adaptaug.policy import to_magnitudes
+from adaptaug.policy.network import to_magnitudes
+from adaptaug.policy.observation import LIMIT, Observation
 
 BASELINE_DECAY = 0.9
 """Share of the running mean of the rewards that the next reward leaves in place."""

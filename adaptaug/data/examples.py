@@ -9,7 +9,7 @@ from torch import Tensor
 from adaptaug.data.tags import check_bio
 from adaptaug.data.vocabulary import IGNORED, PAD, Vocabulary
 from adaptaug.errors import AdaptAugError
-from adaptaug.modality import Modality
+from adaptaug.utils.types import Modality
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,12 @@ from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
 from torch import Tensor
 
-from adaptaug.data.choices import Choices
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.images import Layout, decode
+from adaptaug.data.options import Choices
 from adaptaug.data.text import from_tagged, from_texts
 from adaptaug.errors import AdaptAugError
-from adaptaug.modality import Modality
+from adaptaug.utils.types import Modality
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 Images of a data set must agree in size and in mode. Modes are compared before any conversion:
 a few grayscale files among colour ones usually are a fault in the data, and merging them
-silently would hide it. Who knows better says so: see `adaptaug.data.choices`.
+silently would hide it. Who knows better says so: see `adaptaug.data.options`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from adaptaug.data.choices import Choices
+from adaptaug.data.options import Choices
 from adaptaug.errors import AdaptAugError
 
 _GRAYSCALE_MODES = ("1", "L", "LA")

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adaptaug.data import mentions, opinions
 from adaptaug.data.lines import read_lines
 from adaptaug.data.vocabulary import PAD, SPECIALS, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
@@ -126,9 +125,21 @@ def _from_wordnet() -> Lexicon:
     return {lemma: words for lemma, words in synonyms if words}
 
 
+def _opinions() -> Lexicon:
+    from adaptaug.data.toy.opinions import lexicon
+
+    return lexicon()
+
+
+def _mentions() -> Lexicon:
+    from adaptaug.data.toy.mentions import lexicon
+
+    return lexicon()
+
+
 EMBEDDED: dict[str, Callable[[], Lexicon]] = {
-    "opinions": opinions.lexicon,
-    "mentions": mentions.lexicon,
+    "opinions": _opinions,
+    "mentions": _mentions,
     "wordnet": _from_wordnet,
 }
 """Lexicons that are no files: one line each."""

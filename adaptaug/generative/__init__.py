@@ -4,8 +4,7 @@
 `generated_text`; `quality` measures what they make, `show` puts it before people's eyes.
 """
 
-from adaptaug.generative.bank import Bank, FitData
 from adaptaug.generative.dcgan import DCGAN
 from adaptaug.generative.gpt2 import GPT2
 
-__all__ = ["DCGAN", "GPT2", "Bank", "FitData"]
+__all__ = ["DCGAN", "GPT2"]

@@ -26,11 +26,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from adaptaug.batches import to_float
+from adaptaug.data.batches import to_float
 from adaptaug.data.examples import Examples
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative.bank import Bank, DivergedError, FitData, banked, labels_like
-from adaptaug.randomness import RandomStream
+from adaptaug.generative.bank import DivergedError, banked, labels_like
+from adaptaug.ops.bank import Bank, FitData
+from adaptaug.utils.seeding import RandomStream
 
 SMALLEST, LARGEST = 8, 64
 """Pixels that an image's sides may have."""

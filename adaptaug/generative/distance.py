@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from adaptaug.batches import to_float
+from adaptaug.data.batches import to_float
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import PAD
 

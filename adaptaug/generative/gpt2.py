@@ -25,9 +25,10 @@ from torch.nn import functional
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import IGNORED, MASK, PAD, UNKNOWN, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative.bank import Bank, DivergedError, FitData, banked, labels_like
-from adaptaug.pretrained import check_tokenizer, loading, model_folder
-from adaptaug.randomness import RandomStream
+from adaptaug.generative.bank import DivergedError, banked, labels_like
+from adaptaug.ops.bank import Bank, FitData
+from adaptaug.utils.hub import check_tokenizer, loading, model_folder
+from adaptaug.utils.seeding import RandomStream
 
 _SAMPLED = 256
 """Sentences written at a time."""

@@ -2,17 +2,15 @@
 
 from adaptaug.ops.eda import EDA
 from adaptaug.ops.image import IMAGE_OPS
+from adaptaug.ops.lookup import TokenTables, build_tables
 from adaptaug.ops.op import STAGES, Op, draw, find, ops_for, register, register_missing
 from adaptaug.ops.op_space import OpSpace
-from adaptaug.ops.source import GENERATED_OPS, generated, generated_text
-from adaptaug.ops.tables import TokenTables, build_tables
 from adaptaug.ops.tagging import TAGGING_OPS
 from adaptaug.ops.text import TEXT_OPS
 from adaptaug.ops.wrapped import Wrapped, wrap
 
 __all__ = [
     "EDA",
-    "GENERATED_OPS",
     "IMAGE_OPS",
     "STAGES",
     "TAGGING_OPS",
@@ -24,8 +22,6 @@ __all__ = [
     "build_tables",
     "draw",
     "find",
-    "generated",
-    "generated_text",
     "ops_for",
     "register",
     "register_missing",

@@ -10,8 +10,8 @@ in a row several times is replaced by a synonym at one place, not at all of them
 import torch
 from torch import Generator, Tensor
 
+from adaptaug.ops.lookup import TokenTables
 from adaptaug.ops.op import Op, register
-from adaptaug.ops.tables import TokenTables
 from adaptaug.ops.text import Tokens, has_synonyms, inserted, replaced
 from adaptaug.ops.tokens import chosen, deleted, present
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative.bank import Bank, FitData
-from adaptaug.modality import Modality
+from adaptaug.ops.bank import Bank, FitData
+from adaptaug.utils.types import Modality
 
 Stage = Literal["source", "geometry", "colour", "pixel", "mixing", "token"]
 
@@ -128,6 +129,9 @@ def draw(op: Op, magnitude: float, batch_size: int, generator: Generator) -> Ten
 
 _REGISTRY: dict[str, Op] = {}
 
+_ON_FIRST_USE = dict.fromkeys(("generated", "generated_text"), "adaptaug.generative.ops")
+"""Ops whose module is imported, and registers them, when `find` is first asked for them."""
+
 
 def register(op: Op) -> Op:
     """Makes an op known by its name, in this process.
@@ -164,6 +168,9 @@ def find(name: str) -> Op:
     Raises:
         AdaptAugError: no op has that name; the message lists the known ones.
     """
+    if name not in _REGISTRY and name in _ON_FIRST_USE:
+        import_module(_ON_FIRST_USE[name])
     if name not in _REGISTRY:
-        raise AdaptAugError(f"unknown op {name!r}; known ops: {', '.join(_REGISTRY)}")
+        known = ", ".join([*_REGISTRY, *_ON_FIRST_USE])
+        raise AdaptAugError(f"unknown op {name!r}; known ops: {known}")
     return _REGISTRY[name]

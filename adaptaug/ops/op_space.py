@@ -13,12 +13,12 @@ from torch.nn import functional
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import IGNORED, Vocabulary
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative.bank import Bank, FitData
-from adaptaug.modality import Modality
+from adaptaug.ops.bank import Bank, FitData
 from adaptaug.ops.colour import mean_colour, recolour
 from adaptaug.ops.geometry import warp
+from adaptaug.ops.lookup import TokenTables
 from adaptaug.ops.op import Op, Stage, draw, find
-from adaptaug.ops.tables import TokenTables
+from adaptaug.utils.types import Modality
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from adaptaug.data.vocabulary import IGNORED, PAD
-from adaptaug.modality import Modality
+from adaptaug.ops.lookup import TagTables, TokenTables
 from adaptaug.ops.op import Op, register
-from adaptaug.ops.tables import TagTables, TokenTables
 from adaptaug.ops.text import TEXT_OPS, replaced
 from adaptaug.ops.tokens import below, chosen, look, places, present, put, shuffled
+from adaptaug.utils.types import Modality
 
 Tagged = tuple[Tensor, Tensor]
 """Ids and tags, both (B, L)."""

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import SPECIALS, Vocabulary
-from adaptaug.generative.bank import Bank, FitData
+from adaptaug.ops.bank import Bank, FitData
+from adaptaug.ops.lookup import TokenTables
 from adaptaug.ops.op import Op
 from adaptaug.ops.op_space import OpSpace
-from adaptaug.ops.tables import TokenTables
 from adaptaug.ops.testing_sentences import check_sentences, sentences
 
 _CLASSES = 4

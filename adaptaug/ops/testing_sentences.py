@@ -7,7 +7,7 @@ from adaptaug.data.examples import Examples
 from adaptaug.data.tags import check_bio, tag_names
 from adaptaug.data.vocabulary import IGNORED, MASK, PAD, SPECIALS
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops.tables import TokenTables, tag_tables
+from adaptaug.ops.lookup import TokenTables, tag_tables
 
 CLASSES = tag_names(("PER", "LOC"))
 """O, B-PER, I-PER, B-LOC, I-LOC."""

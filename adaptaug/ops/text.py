@@ -9,10 +9,10 @@ import torch
 from torch import Generator, Tensor
 
 from adaptaug.data.vocabulary import MASK
-from adaptaug.modality import Modality
+from adaptaug.ops.lookup import TokenTables
 from adaptaug.ops.op import Op, register
-from adaptaug.ops.tables import TokenTables
 from adaptaug.ops.tokens import below, chosen, deleted, look, places, put, shuffled, widened
+from adaptaug.utils.types import Modality
 
 Tokens = tuple[Tensor, Tensor | None]
 """Ids (B, L), and tags (B, L) or None."""

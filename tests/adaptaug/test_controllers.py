@@ -21,8 +21,8 @@ from adaptaug.controllers import (
     Reactive,
 )
 from adaptaug.controllers.base import check_magnitudes
-from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
-from adaptaug.policy import PolicyNetwork
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
 
 N_OPS = 3
 GIVEN = [0.0, 0.3, 0.8]

@@ -19,15 +19,14 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 
-from adaptaug.artefact import load_policy
-from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Pool
-from adaptaug.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
-from adaptaug.policy import START, PolicyNetwork, to_latent, to_magnitudes
-from adaptaug.randomness import RandomStream
-from agents.safeguard import fewest_passes
-from agents.screening import Screening
+from adaptaug.evaluation.train_child import Pool
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.network import START, PolicyNetwork, to_latent, to_magnitudes
+from adaptaug.policy.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES, observation_size
+from adaptaug.policy.policy import load_policy
+from adaptaug.utils.seeding import RandomStream
+from agents.min_epochs import fewest_passes
 from agents.search import (
     SearchConfig,
     SearchResult,
@@ -35,6 +34,7 @@ from agents.search import (
     search,
     standardise_on_first_rollout,
 )
+from agents.warm_start.screening import Screening
 from envs.vector import GroupedVecEnv
 
 TASK = {

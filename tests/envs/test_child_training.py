@@ -17,7 +17,7 @@ from stable_baselines3.common.env_checker import check_env as check_for_sb3
 
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
-from adaptaug.observation import LIMIT
+from adaptaug.policy.observation import LIMIT
 from envs import ENV_ID, ChildTrainingEnv
 from envs.child_training import DIVERGENCE_PENALTY, potential
 

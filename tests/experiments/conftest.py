@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from experiments.cli import main
+from experiments.common.cli import main
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import IMAGE_OPS, OpSpace
-from experiments import contests, text_contests, timing
 from experiments.benchmark import Options, benchmark_folder, ratio_rows, run, time_rows
-from experiments.timing import Race, Ratio
+from experiments.benchmarks import contests, text_contests, timing
+from experiments.benchmarks.timing import Race, Ratio
 
 FIXED_KEYS = {
     "env_step_over_bare_loop",

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from adaptaug.artefact import Policy, save_policy
-from adaptaug.cost import CostTable
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation import Pool
-from adaptaug.ops import generated
-from adaptaug.policy import PolicyNetwork
-from adaptaug.task import Task
+from adaptaug.evaluation.train_child import Pool
+from adaptaug.generative.ops import generated
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.policy import Policy, save_policy
+from adaptaug.training.task import Task
 from experiments import compare
-from experiments.cli import ChildOptions
+from experiments.common.cli import ChildOptions
+from experiments.common.comparison import Comparison, judge
 from experiments.compare import read_task
-from experiments.comparison import Comparison, judge
 
 SMALL = [
     "--seeds", "2", "--training.processes", "0", "--training.width", "4",

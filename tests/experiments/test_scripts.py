@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from adaptaug.artefact import Policy, load_policy, save_policy
-from adaptaug.cost import CostTable
-from adaptaug.policy import PolicyNetwork
-from adaptaug.task import Task
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.policy import Policy, load_policy, save_policy
+from adaptaug.training.task import Task
 from experiments import sweep_ops, train_policy, transfer_policy
 
 SMALL = [

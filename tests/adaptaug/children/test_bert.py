@@ -7,15 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from adaptaug.batches import predict
 from adaptaug.children.bert import MAX_PIECES, Bert, Pieces, pretrained_bert, small_bert
 from adaptaug.data import MASK, PAD, UNKNOWN, Vocabulary, from_texts, preload
 from adaptaug.data.vocabulary import SPECIALS
 from adaptaug.errors import AdaptAugError
+from adaptaug.metrics import evaluate, predict
 from adaptaug.ops import OpSpace
-from adaptaug.start import start
-from adaptaug.task import Task
-from adaptaug.training import evaluate
+from adaptaug.training.setup import start
+from adaptaug.training.task import Task
 
 transformers = pytest.importorskip("transformers")
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from adaptaug.batches import predict
 from adaptaug.children import CHILDREN, ChildShape, build_child
 from adaptaug.errors import AdaptAugError
-from adaptaug.modality import Modality
+from adaptaug.metrics import predict
 from adaptaug.ops import OpSpace
-from adaptaug.start import start
-from adaptaug.task import Task
+from adaptaug.training.setup import start
+from adaptaug.training.task import Task
+from adaptaug.utils.types import Modality
 
 SHAPES: dict[Modality, ChildShape] = {
     "image": ChildShape("image", 3, 4, channels=1, size=(32, 32)),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from adaptaug.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
+from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from torch import nn
 from adaptaug import AdaptAugError
 from adaptaug.controllers import AugNet, Learned, Online
 from adaptaug.controllers.score_function import ScoreFunction
-from adaptaug.observation import Observation
-from adaptaug.policy import PolicyNetwork
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.observation import Observation
 
 BEST = np.array([0.6, 0.0])
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from adaptaug.controllers import ADA, AugNet, Controller, Learned, Online, Reactive
-from adaptaug.evaluation import Arm, Job, Record, train_child
-from adaptaug.policy import PolicyNetwork
-from adaptaug.task import Task
+from adaptaug.evaluation.train_child import Arm, Job, Record, train_child
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.training.task import Task
 
 OPS = ("rotate", "translate", "noise")
 TASK = Task(steps=120, n_train=60, n_validation=100, width=8, decision_interval=10)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adaptaug.data import IGNORED, PAD, UNKNOWN, Examples, from_tagged, from_tensors, from_texts
 from adaptaug.data.examples import make_source
-from adaptaug.data.own import to_examples
+from adaptaug.data.from_user import to_examples
 from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
 

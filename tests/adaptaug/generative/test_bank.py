@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from adaptaug.data import Examples
-from adaptaug.generative.bank import Bank, DivergedError, FitData, banked, labels_like, replaced
+from adaptaug.generative.bank import DivergedError, banked, labels_like, replaced
 from adaptaug.ops import Op, OpSpace
+from adaptaug.ops.bank import Bank, FitData
 
 MADE: list[FitData] = []
 

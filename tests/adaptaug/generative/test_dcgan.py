@@ -7,9 +7,10 @@ import torch
 
 from adaptaug.data import Examples, load
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative import DCGAN, FitData
+from adaptaug.generative import DCGAN
 from adaptaug.generative.dcgan import Discriminator, ImageGenerator
 from adaptaug.generative.distance import within_classes
+from adaptaug.ops.bank import FitData
 
 SMALL = DCGAN(width=8, noise=8, steps=150, batch_size=32, samples=200, learning_rate=3e-3)
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from adaptaug.data import Examples
 from adaptaug.data.vocabulary import MASK, PAD, UNKNOWN, Vocabulary, build_vocabulary
 from adaptaug.errors import AdaptAugError
-from adaptaug.generative import GPT2, FitData, gpt2
+from adaptaug.generative import GPT2, gpt2
+from adaptaug.ops.bank import FitData
 
 transformers = pytest.importorskip("transformers")
 

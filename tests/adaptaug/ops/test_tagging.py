@@ -7,7 +7,7 @@ from torch import Generator, tensor
 from adaptaug.data.examples import Examples
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import TAGGING_OPS, OpSpace, TokenTables, ops_for, tokens
-from adaptaug.ops.tables import tag_tables
+from adaptaug.ops.lookup import tag_tables
 from adaptaug.ops.testing import check_op
 
 CLASSES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")

@@ -1,0 +1,1 @@
+"""The object in a user's training loop."""

@@ -1,0 +1,79 @@
+"""How examples of every modality reach a model: as floats, in a good layout, without much padding.
+
+Images are uint8 (N, C, H, W) or floats in [0, 1]. Sentences are ids, int64 (N, L), padded on the
+right with 0; the longest of a batch sets its length, so that short sentences cost little.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from adaptaug.data import Examples
+from adaptaug.data.vocabulary import IGNORED, PAD
+
+Batch = tuple[Tensor, Tensor]
+"""Inputs and targets."""
+
+
+def to_float(inputs: Tensor) -> Tensor:
+    """uint8 images (B, C, H, W) as floats in [0, 1]; float images and ids as they are."""
+    return inputs.float().div_(255) if inputs.dtype == torch.uint8 else inputs
+
+
+def channels_last(inputs: Tensor) -> Tensor:
+    """Images in the layout in which a CPU trains a small CNN half as fast again; ids as given."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
+def in_batches(inputs: Tensor, targets: Tensor, size: int) -> list[Batch]:
+    """Inputs and targets in batches of `size`, each cut to its longest sentence."""
+    batches = zip(inputs.split(size), targets.split(size), strict=True)
+    if inputs.ndim == 4:
+        return list(batches)
+    return [
+        (ids[:, :length], labels[:, :length] if labels.ndim == 2 else labels)
+        for (ids, labels), length in zip(batches, longest_sentences(inputs, size), strict=True)
+    ]
+
+
+def cut(examples: Examples, max_tokens: int | None) -> Examples:
+    """Sentences without their tokens beyond `max_tokens`; anything else as it is."""
+    if max_tokens is None or examples.inputs.ndim == 4:
+        return examples
+    targets = examples.targets
+    return Examples(
+        examples.inputs[:, :max_tokens], targets[:, :max_tokens] if targets.ndim == 2 else targets
+    )
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """The examples of both, padded to the longer sentence of the two."""
+    pairs = [(first.inputs, second.inputs, PAD), (first.targets, second.targets, IGNORED)]
+    return Examples(*(torch.cat(_even(one, other, fill)) for one, other, fill in pairs))
+
+
+def flat(logits: Tensor, targets: Tensor) -> Batch:
+    """Logits (B, L, K) of tokens and their tags (B, L) as (B L, K) and (B L,); others as given."""
+    return (logits.flatten(0, 1), targets.flatten()) if logits.ndim == 3 else (logits, targets)
+
+
+def longest_sentences(ids: Tensor, size: int) -> Sequence[int]:
+    """Tokens of the longest sentence in every part of `size` rows, in one reading of the device."""
+    lengths: list[int] = torch.stack([(p != PAD).sum(1).max() for p in ids.split(size)]).tolist()
+    return lengths
+
+
+def _even(first: Tensor, second: Tensor, fill: int) -> list[Tensor]:
+    """Both (N, L) of one length, filled on the right; tensors of other shapes as they are."""
+    if first.ndim != 2:
+        return [first, second]
+    length = max(first.shape[1], second.shape[1])
+    return [pad(one, (0, length - one.shape[1]), value=fill) for one in (first, second)]
+
+
+def hard(targets: torch.Tensor) -> torch.Tensor:
+    """Classes as they are, the likeliest of label distributions (B, K)."""
+    soft = targets.is_floating_point() and targets.ndim == 2
+    return targets.argmax(1) if soft else targets

@@ -1,0 +1,111 @@
+"""Data sets by name, loaded once per process."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.images import Layout, decode
+from adaptaug.data.options import Choices
+from adaptaug.data.splitting import stratified_order
+from adaptaug.errors import AdaptAugError
+
+_DIGITS_TEST_ROWS = 597
+
+
+def load(name: str) -> Source:
+    """Load a data set; a second call in the same process returns the same object.
+
+    Args:
+        name: "digits" (scikit-learn's, 8x8 grayscale), "opinions" (sentences) or "mentions"
+            (tagged sentences), which need no network; a hub id such as "ylecun/mnist"; or a local
+            folder that `datasets.load_dataset` can read. What stands after a "?" chooses how it
+            is read, see `adaptaug.data.options`: "imagenette?size=64&mode=RGB" resizes and
+            converts images, "imdb?words=30000" keeps more words.
+
+    Raises:
+        AdaptAugError: an unknown name or choice, or data that breaks a rule; the sentence says
+            which.
+    """
+    if name not in _loaded:
+        place, choices = Choices.parse(name)
+        embedded = EMBEDDED.get(place)
+        _loaded[name] = _as_chosen(embedded(), name, choices) if embedded else _from_hub(name)
+    return _loaded[name]
+
+
+def preload(source: Source) -> None:
+    """Make `load(source.name)` return ``source`` in this process.
+
+    For worker processes, which are handed tensors instead of decoding files again, and for a
+    user's own data.
+    """
+    _loaded[source.name] = source
+
+
+def _from_hub(name: str) -> Source:
+    from adaptaug.data.hub import load_hub  # takes a second, which who brings own tensors saves
+
+    return load_hub(name)
+
+
+def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
+    """A built-in data set, its images resized and converted."""
+    if name == source.name:
+        return source
+    choices.check(source.modality, name)
+    if source.modality != "image":
+        raise AdaptAugError(f"the vocabulary of a built-in data set is fixed, got '{name}'")
+    layout: Layout | None = None
+    parts: list[Examples] = []
+    for part, examples in (("train", source.train), ("test", source.test)):
+        read = partial(_image, examples.inputs)
+        place = f"split '{part}' of data set '{name}'"
+        inputs, layout = decode(read, len(examples), place, layout, choices)
+        parts.append(Examples(inputs, examples.targets))
+    return make_source(name, parts[0], parts[1], source.classes)
+
+
+def _image(images: Tensor, row: int) -> Image.Image:
+    """One of grayscale images, uint8 (N, 1, H, W)."""
+    return Image.fromarray(images[row, 0].numpy())
+
+
+def digits() -> Source:
+    """Scikit-learn's 1,797 digits, 8x8: a pool of 1,200 and a fixed, stratified test of 597."""
+    from sklearn.datasets import load_digits  # takes a second, which workers handed tensors save
+
+    bunch = load_digits()
+    pixels = torch.from_numpy(bunch.images) * (255 / 16)  # scikit-learn's range is 0..16
+    inputs = pixels.round().to(torch.uint8).unsqueeze(1)  # (1797, 1, 8, 8)
+    targets = torch.from_numpy(bunch.target).to(torch.int64)
+    order = stratified_order(targets, torch.Generator().manual_seed(0))
+    everything = Examples(inputs, targets)
+    test, pool = order[:_DIGITS_TEST_ROWS], order[_DIGITS_TEST_ROWS:]
+    names = [str(name) for name in bunch.target_names]
+    return make_source("digits", everything[pool], everything[test], names)
+
+
+def _opinions() -> Source:
+    from adaptaug.data.toy.opinions import opinions  # only whoever asks for a toy data set loads it
+
+    return opinions()
+
+
+def _mentions() -> Source:
+    from adaptaug.data.toy.mentions import mentions
+
+    return mentions()
+
+
+EMBEDDED: dict[str, Callable[[], Source]] = {
+    "digits": digits,
+    "opinions": _opinions,
+    "mentions": _mentions,
+}
+"""Data sets that a dependency carries or that the project makes: one line each."""
+
+_loaded: dict[str, Source] = {}

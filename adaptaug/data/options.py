@@ -1,0 +1,80 @@
+"""What a data set's name may ask for: "imagenette?size=64&mode=RGB"."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from adaptaug.data.vocabulary import MAX_WORDS
+from adaptaug.errors import AdaptAugError
+from adaptaug.utils.types import Modality
+
+MODES = ("L", "RGB")
+"""What images can be converted to: grayscale, or colour."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a data set is read; None leaves it to the data."""
+
+    size: int | None = None
+    """Height and width in pixels that images are resized to, of their central square."""
+    mode: str | None = None
+    """PIL's mode that images are converted to, one of `MODES`."""
+    words: int | None = None
+    """Words that the vocabulary keeps beside the special ones; None keeps `MAX_WORDS`."""
+
+    @property
+    def max_words(self) -> int:
+        """Words that the vocabulary keeps."""
+        return MAX_WORDS if self.words is None else self.words
+
+    def check(self, modality: Modality, name: str) -> None:
+        """Makes sure that every choice means something for the data.
+
+        Raises:
+            AdaptAugError: one does not.
+        """
+        known = ("size", "mode") if modality == "image" else ("words",)
+        for field in fields(self):
+            if getattr(self, field.name) is not None and field.name not in known:
+                raise AdaptAugError(
+                    f"what a name asks of {modality} data must be among {', '.join(known)}, "
+                    f"got '{field.name}' in data set '{name}'"
+                )
+
+    @classmethod
+    def parse(cls, name: str) -> tuple[str, Self]:
+        """A data set's name without what stands after the "?", and that as choices.
+
+        Raises:
+            AdaptAugError: a key that is unknown or comes twice, or a value out of its range.
+        """
+        place, _, query = name.partition("?")
+        chosen: dict[str, Any] = {}
+        for part in query.split("&") if query else ():
+            key, _, value = part.partition("=")
+            if key not in _READ or key in chosen:
+                raise AdaptAugError(
+                    f"what a data set's name asks for must be among {', '.join(_READ)}, each once, "
+                    f"got '{part}' in data set '{name}'"
+                )
+            chosen[key] = _READ[key](key, value, name)
+        return place, cls(**chosen)
+
+
+def _positive(key: str, value: str, name: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise AdaptAugError(
+            f"'{key}' must be a whole number of at least 1, got '{value}' in data set '{name}'"
+        )
+    return int(value)
+
+
+def _mode(key: str, value: str, name: str) -> str:
+    if value not in MODES:
+        raise AdaptAugError(
+            f"'{key}' must be one of {', '.join(MODES)}, got '{value}' in data set '{name}'"
+        )
+    return value
+
+
+_READ = {"size": _positive, "mode": _mode, "words": _positive}

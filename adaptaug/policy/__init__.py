@@ -1,0 +1,1 @@
+"""What is learned, saved and loaded: network, observation, cost, artefact."""

@@ -1,0 +1,1 @@
+"""One child training: task, setup, run, episode, calibration."""

@@ -1,0 +1,192 @@
+"""What a child training is: data, child, budget and optimiser, and ranges to search over."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+
+from adaptaug.data.vocabulary import MAX_TOKENS
+from adaptaug.errors import AdaptAugError
+from adaptaug.policy.schedules import DECISIONS, decision_boundaries
+
+
+@dataclass(frozen=True)
+class Task:
+    """One child training, fully described but for its seed."""
+
+    dataset: str = "digits"
+    """'digits', another that is built in, a hub id, or a folder for `datasets.load_dataset`."""
+    n_train: int = 100
+    """Training examples, drawn by the seed."""
+    steps: int = 400
+    """Batches in the whole run; the learning rate anneals over exactly these."""
+    n_validation: int = 500
+    """Reward-validation examples: what the observation and the reward are computed on."""
+    batch_size: int = 32
+    """Examples in a batch."""
+    child: str = "cnn"
+    """Name of the child in `adaptaug.children`."""
+    width: int = 16
+    """Width of the child, in its own sense; 32 is study 4's CNN. Those of torchvision and a
+    pretrained BERT have one width alone and do not read it."""
+    peak_learning_rate: float = 1e-2
+    """The optimizer's learning rate at the top of the schedule."""
+    max_tokens: int | None = None
+    """Tokens kept of every sentence; None keeps what the data set was loaded with."""
+    lexicon: str | None = None
+    """Synonyms, as `adaptaug.data.lexicon` loads them; None leaves out the ops that need some."""
+    vectors: str | None = None
+    """A file of word vectors that the embedding starts from, in GloVe's text form."""
+    metric: str = "accuracy"
+    """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
+    schedule: str = "one_cycle"
+    """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (BERT's) or 'constant'."""
+    optimizer: str = "adam"
+    """'adam' or 'adamw'."""
+    weight_decay: float = 0.0
+    """At least 0: Adam adds it to the gradient, times the weights; AdamW shrinks the weights by
+    it, times the learning rate."""
+    precision: str = "float32"
+    """'float32', or 'bfloat16': the child multiplies in half precision, its weights and its loss
+    stay float32. Faster where the hardware has bfloat16, above all for large children."""
+    pretrained: str | None = None
+    """Hub id or folder of the BERT model that child 'bert' starts from; None draws a small one."""
+    decisions: int = DECISIONS
+    """Decisions in a run, where `decision_interval` is None."""
+    decision_interval: int | None = None
+    """Batches between decisions, 1 or more; None divides the run into `decisions` parts."""
+    patience: int | None = None
+    """Early stopping: decisions without a better validation loss before the run stops and the
+    best weights come back. None trains to the end and keeps the last weights."""
+    rows: tuple[int, int] | None = None
+    """Slice of the data set's shuffled training rows to draw from; None means all of them."""
+    n_test: int | None = None
+    """Final test examples; None means the whole test split."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "steps", "n_validation", "batch_size", "width", "decisions"):
+            _require_kind(Integral, name, getattr(self, name))
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1", getattr(self, name))
+        for name in ("decision_interval", "patience", "max_tokens", "n_test"):
+            if getattr(self, name) is not None:
+                _require_kind(Integral, name, getattr(self, name))
+        for name in ("peak_learning_rate", "weight_decay"):
+            _require_kind(Real, name, getattr(self, name))
+        if self.decision_interval is not None:
+            _require(
+                1 <= self.decision_interval <= self.steps,
+                f"decision_interval must lie between 1 and the run's {self.steps} steps",
+                self.decision_interval,
+            )
+        for name in ("patience", "max_tokens"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} must be at least 1", value)
+        _require(
+            self.max_tokens is None or self.max_tokens <= MAX_TOKENS,
+            f"max_tokens must be at most {MAX_TOKENS}, as sentences are cut when read",
+            self.max_tokens,
+        )
+        _require(
+            math.isfinite(self.peak_learning_rate) and self.peak_learning_rate > 0,
+            "peak_learning_rate must be a positive number",
+            self.peak_learning_rate,
+        )
+        _require(
+            math.isfinite(self.weight_decay) and self.weight_decay >= 0,
+            "weight_decay must be a number of at least 0",
+            self.weight_decay,
+        )
+
+    @property
+    def passes(self) -> float:
+        """Passes over the training examples in the whole run."""
+        return self.steps * self.batch_size / self.n_train
+
+    def boundaries(self) -> list[int]:
+        """Steps at which the decision intervals end, ascending; the last one is `steps`."""
+        return decision_boundaries(self.steps, self.decisions, self.decision_interval)
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as plain data, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TaskRange:
+    """A task whose budget is drawn anew for each episode, log-uniformly, ends included."""
+
+    task: Task
+    """What stays the same."""
+    steps: tuple[int, int]
+    """Fewest and most batches in a run."""
+    n_train: tuple[int, int]
+    """Fewest and most training examples."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "n_train"):
+            low, high = getattr(self, name)
+            _require(
+                1 <= low <= high,
+                f"{name} must be a range of ascending positive numbers",
+                (low, high),
+            )
+        self.task.but(steps=self.steps[0])  # the shortest run too must fit the other fields
+
+    def draw(self, random: np.random.Generator) -> Task:
+        """Draws one task."""
+        steps, n_train = (_log_uniform(random, *ends) for ends in (self.steps, self.n_train))
+        return self.task.but(steps=steps, n_train=n_train)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The range as plain data: a task whose `steps` and `n_train` are pairs."""
+        return self.task.to_dict() | {"steps": list(self.steps), "n_train": list(self.n_train)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Reads plain data in which `steps` and `n_train` may be one number or a pair.
+
+        Raises:
+            AdaptAugError: a key is unknown or a value out of its range.
+        """
+        _require(isinstance(data, Mapping), "a task must be a mapping of its fields", data)
+        unknown = sorted(set(data) - {field.name for field in fields(Task)})
+        _require(not unknown, f"a task knows {[f.name for f in fields(Task)]}", unknown)
+        ranges = {name: _pair(data.get(name, getattr(Task, name))) for name in ("steps", "n_train")}
+        rows, dataset = data.get("rows"), data.get("dataset", Task.dataset)
+        _require(isinstance(dataset, str), "dataset must be a name", dataset)
+        rest = {key: value for key, value in data.items() if key not in ranges}
+        rest["rows"] = None if rows is None else _pair(rows)
+        return cls(Task(steps=ranges["steps"][1], n_train=ranges["n_train"][1], **rest), **ranges)
+
+
+def _require(condition: bool, rule: str, value: object) -> None:
+    if not condition:
+        raise AdaptAugError(f"{rule}, got {value!r}")
+
+
+def _require_kind(kind: type[Integral] | type[Real], name: str, value: object) -> None:
+    what = "a whole number" if kind is Integral else "a number"
+    _require(isinstance(value, kind), f"{name} must be {what}", value)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    ends = (value, value) if isinstance(value, Integral) else value
+    _require(
+        isinstance(ends, Sequence)
+        and len(ends) == 2
+        and all(isinstance(end, Integral) for end in ends),
+        "steps, n_train and rows must be a whole number or a pair of them",
+        value,
+    )
+    return int(ends[0]), int(ends[1])
+
+
+def _log_uniform(random: np.random.Generator, low: int, high: int) -> int:
+    return round(math.exp(random.uniform(math.log(low), math.log(high))))

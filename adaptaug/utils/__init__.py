@@ -1,0 +1,1 @@
+"""What every other folder may use: files, progress, signals, seeds, timing, hub."""

@@ -1,0 +1,1 @@
+"""The warm start: constants explored with a Gaussian process before PPO learns."""

@@ -1,0 +1,87 @@
+"""One child training by hand: the environment's own work as a plain loop, for the benchmark."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from adaptaug.children import build_child
+from adaptaug.data import Examples, load, split
+from adaptaug.data.batches import channels_last, to_float
+from adaptaug.metrics import Metrics, evaluate, predict
+from adaptaug.ops import OpSpace
+from adaptaug.policy.observation import PROBE_MAGNITUDE, PROBE_SIZE
+from adaptaug.policy.schedules import SCHEDULES
+from adaptaug.training.child_run import child_shape
+from adaptaug.training.task import Task
+
+
+def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[float]) -> Metrics:
+    """Trains one child at fixed magnitudes, with all the forward passes of an environment.
+
+    Nothing of environment, episode, run or observer is used. The draws are theirs, though, so that
+    the result is the environment's, bit for bit, which shows that the work is the same.
+
+    Args:
+        task: without early stopping.
+        seed: of the split, the initial weights, the batch order, dropout and augmentation.
+        op_space: ops that make sense for the data set's images.
+        magnitudes: one in [0, 1] for each op.
+
+    Returns:
+        Final loss and accuracy on the reward-validation split.
+    """
+    source = load(task.dataset)
+    parts = split(source, task.n_train, task.n_validation, seed, rows=task.rows)
+    train, validation, classes = parts.train, parts.validation, source.num_classes
+    some = Examples(train.inputs[:PROBE_SIZE], train.targets[:PROBE_SIZE])
+    schedule = SCHEDULES[task.schedule]
+    order, draws = (torch.Generator().manual_seed(seed + i) for i in range(2))
+    passes = range(math.ceil(task.passes))
+    rows = torch.cat([torch.randperm(len(train), generator=order) for _ in passes])
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        model = build_child(task.child, child_shape(task, train, classes, None))
+        model.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), task.peak_learning_rate, fused=True)
+        for start, end in pairwise([0, *task.boundaries()]):
+            evaluate(model, some)
+            evaluate(model, validation)
+            if start > 0:
+                probe(model, validation, op_space, seed, classes)
+            picked = rows[start * task.batch_size : end * task.batch_size]
+            inputs, targets = op_space.apply(
+                to_float(train.inputs[picked]), train.targets[picked], magnitudes, draws, classes
+            )
+            model.train()
+            batches = channels_last(inputs).split(task.batch_size)
+            labels = targets.split(task.batch_size)
+            for step, (batch, label) in enumerate(zip(batches, labels, strict=True), start):
+                rate = task.peak_learning_rate * schedule(step / task.steps)
+                optimizer.param_groups[0]["lr"] = rate
+                loss = functional.cross_entropy(model(batch), label)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        evaluate(model, some)
+        return evaluate(model, validation)
+
+
+@torch.no_grad()
+def probe(
+    model: nn.Module, validation: Examples, op_space: OpSpace, seed: int, classes: int
+) -> torch.Tensor:
+    """Mean loss (1 + n_ops,) on some held-out examples: clean, then under each op alone."""
+    inputs, targets = to_float(validation.inputs[:PROBE_SIZE]), validation.targets[:PROBE_SIZE]
+    draws = torch.Generator().manual_seed(seed)
+    views = [(inputs, targets)]
+    for index in range(len(op_space)):
+        alone = [PROBE_MAGNITUDE * (index == other) for other in range(len(op_space))]
+        views.append(op_space.apply(inputs, targets, alone, draws, classes))
+    logits = predict(model, torch.cat([view for view, _ in views]))
+    every = torch.cat([label if label.ndim == 1 else label.argmax(1) for _, label in views])
+    losses = functional.cross_entropy(logits, every, reduction="none")
+    return losses.view(len(views), -1).mean(1)

@@ -1,0 +1,139 @@
+"""The contests of the benchmark: environment, image ops, and what AdaptAug adds to a step."""
+
+from collections.abc import Callable, Sequence
+
+import gymnasium
+import numpy as np
+import torch
+
+from adaptaug.controllers import Learned
+from adaptaug.data import Examples
+from adaptaug.data.batches import to_float
+from adaptaug.metrics import Metrics
+from adaptaug.ops import IMAGE_OPS, OpSpace
+from adaptaug.policy.network import PolicyNetwork, to_actions, to_magnitudes
+from adaptaug.policy.observation import Observer, Situation
+from adaptaug.training.child_run import ChildRun
+from adaptaug.training.task import Task
+from envs import ENV_ID
+from experiments.benchmarks.bare_loop import train_bare
+from experiments.benchmarks.libraries import LIBRARIES, NINE_OPS, Augment, randaugment
+from experiments.benchmarks.timing import Race, Ratio, Work, race
+
+GOALS = {"torchvision": 5.0, "kornia": 1.5, "albumentations": 4.0}
+"""How many times as fast as each library the nine ops should be."""
+
+BATCH = 64
+"""Images 3x32x32 in a batch, for ops and for study 4's CNN."""
+
+CHUNK = 10
+"""Batches of that CNN that are trained, or augmented, in one call."""
+
+INTERVAL = 50
+"""Batches in the decision interval that an observation is compared with."""
+
+
+def environment(rounds: int, steps: int) -> tuple[Race, list[Ratio]]:
+    """Whole episodes of `steps` batches, digits and the default child, against the bare loop."""
+    episode, bare = episodes(steps)
+    result = race({"environment": episode, "bare loop": bare}, rounds, "environment")
+    values = result.ratio("environment", "bare loop")
+    return result, [Ratio("env_step_over_bare_loop", values, at_most=1.05)]
+
+
+def episodes(steps: int) -> tuple[Callable[[], np.ndarray], Callable[[], Metrics]]:
+    """The same child training twice: in the environment, and by hand.
+
+    Returns:
+        Work that returns the last observation, and work that returns the last validation metrics.
+    """
+    action = to_actions(np.full(len(NINE_OPS), 0.25)).astype(np.float32)
+    env = gymnasium.make(ENV_ID, tasks=[{"steps": steps}], ops=NINE_OPS)
+    _, start = env.reset(seed=0)
+    task, seed, op_space = Task(**start["task"]), start["child_seed"], OpSpace(NINE_OPS)
+    magnitudes = to_magnitudes(action.astype(np.float64)).tolist()
+
+    def episode() -> np.ndarray:
+        observation: np.ndarray = env.reset(seed=0)[0]
+        done = False
+        while not done:
+            observation, _, done, _, _ = env.step(action)
+        return observation
+
+    return episode, lambda: train_bare(task, seed, op_space, magnitudes)
+
+
+@torch.no_grad()
+def image_op_contest(rounds: int) -> tuple[Race, list[Ratio]]:
+    """The nine ops against those of the other libraries that are installed."""
+    images = random_examples(BATCH).inputs
+    contestants: dict[str, Work] = dict(installed(images))
+    contestants["randaugment"] = randaugment(images)
+    result = race(contestants, rounds, "ops")
+    ratios = [
+        Ratio(f"image_ops_vs_{name}", result.ratio(name, "adaptaug"), at_least=GOALS.get(name))
+        for name in contestants
+        if name != "adaptaug"
+    ]
+    return result, ratios
+
+
+def installed(images: torch.Tensor) -> dict[str, Augment]:
+    """Each library's nine ops at half magnitude; prints a sentence for one that is missing."""
+    half = dict.fromkeys(NINE_OPS, 0.5)
+    works = {}
+    for name, library in LIBRARIES.items():
+        try:
+            works[name] = library(images, half)
+        except ImportError as error:
+            print(
+                f"image_ops_vs_{name} is left out, since {name} cannot be imported ({error}); "
+                "pip install -e '.[bench]' installs it"
+            )
+    return works
+
+
+def step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
+    """A decision, an observation and the ops of every stage against steps of study 4's CNN."""
+    op_space = OpSpace(IMAGE_OPS)
+    off = [0.0] * len(op_space)
+    task = Task(n_train=1000, batch_size=BATCH, width=32, steps=10**9, decision_interval=1)
+    train, held_out = random_examples(task.n_train), random_examples(task.n_validation)
+    run = ChildRun(task, train, held_out, 10, op_space, seed=0)
+    observer = Observer(OpSpace(NINE_OPS), train, held_out, 10, seed=0)
+    situation = Situation(0.5, 30.0, 1.0, None, 0.0)
+    observation = observer.observe(run.model, situation)
+    policy = Learned(PolicyNetwork(len(NINE_OPS)))
+    contestants: dict[str, Work] = {
+        "training": lambda: run.train_batches(CHUNK, off),
+        "decision": lambda: policy.decide(0.5, observation),
+        "observation": lambda: observer.observe(run.model, situation),
+    }
+    stages = stage_works(op_space)
+    result = race(contestants | stages, rounds, "steps")
+    decision = result.ratio("decision", "training", CHUNK)
+    observe = result.ratio("observation", "training", CHUNK / INTERVAL)
+    return result, [
+        Ratio("controller_share_of_step", decision, at_most=0.01),
+        Ratio("observe_share_of_interval", observe),
+        *(Ratio(f"cost_{stage}", result.ratio(stage, "training")) for stage in stages),
+    ]
+
+
+def stage_works(op_space: OpSpace) -> dict[str, Work]:
+    """Augmenting `CHUNK` batches with all the ops of one stage at half magnitude, by stage."""
+    examples = random_examples(BATCH * CHUNK)
+    images, generator = to_float(examples.inputs), torch.Generator().manual_seed(0)
+
+    def work(on: Sequence[float]) -> Work:
+        return lambda: op_space.apply(images, examples.targets, on, generator, 10)
+
+    stages = op_space.stages
+    return {stage: work([0.5 * (s == stage) for s in stages]) for stage in dict.fromkeys(stages)}
+
+
+def random_examples(count: int) -> Examples:
+    """Random images (count, 3, 32, 32) of ten classes."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    return Examples(inputs, torch.arange(count) % 10)

@@ -1,0 +1,361 @@
+"""The arms of every comparison: a name, the ops it acts on and a controller."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torchvision.transforms import v2
+
+from adaptaug.controllers import (
+    ADA,
+    AugNet,
+    Constant,
+    Controller,
+    Learned,
+    Online,
+    Ramp,
+    Random,
+    Reactive,
+)
+from adaptaug.data import load
+from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation.train_child import Arm
+from adaptaug.ops import Op, OpSpace, ops_for, wrap
+from adaptaug.policy.cost import CostTable
+from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.policy import Policy
+from adaptaug.training.task import Task
+from adaptaug.utils.types import Modality
+from experiments.common.defaults import DEFAULTS
+
+USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
+    "image": lambda: {
+        "crop and flip": ("crop", "hflip"),
+        "RandAugment": (wrap(v2.RandAugment()),),
+        "TrivialAugment": (wrap(v2.TrivialAugmentWide()),),
+    },
+    "text": lambda: {"EDA": ("eda",)},
+    "tagging": dict,
+}
+"""The usual defaults by modality: names of arms and their ops, all at magnitude 1."""
+
+PLAIN = ("none", "crop and flip", "EDA")
+"""The fewest arms to compare with."""
+
+Amounts = Mapping[str, float]
+"""Largest amount of each op, in the op's own unit: degrees, factors, shares of the words."""
+
+_WORDS = {"synonym": 0.2, "insertion": 0.2, "swap": 0.2, "deletion": 0.2}  # EDA's 10%, on average
+_TAGGED = {"labelwise": 0.2, "mention": 0.2, "segments": 0.2, "masking": 0.2}
+
+HAND_SET: dict[str, dict[Modality, Amounts]] = {
+    "full complexity": {
+        "image": {"crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.1, "contrast": 0.1},
+        "text": _WORDS,
+        "tagging": _TAGGED,
+    },
+    "cheap ops": {
+        "image": {
+            "crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.2, "contrast": 0.2,
+            "saturation": 0.2, "noise": 0.1,
+        },
+        "text": _WORDS,
+        "tagging": _TAGGED,
+    },
+    # Zoom is drawn on a logarithmic scale: from 1 / 1.2 to 1.2, where study 3 has 0.8 to 1.2.
+    "efficient pipeline": {
+        "image": {"rotate": 15, "hflip": 0.5, "brightness": 0.2, "zoom": 0.1823, "noise": 0.1},
+    },
+}  # fmt: skip
+"""Constants that the studies set by hand: the top of study 1's rule, and all of studies 2 and 3."""
+
+BASE = ("crop", "hflip", "synonym", "masking")
+"""What the reactive rule never goes below: its simplest level has only these ops."""
+
+GENERATED = {"image": "generated", "text": "generated_text"}
+"""The op that puts a generator's samples into a batch, by modality."""
+
+SHARE = 0.3
+"""Magnitude of that op in the arm 'generative'."""
+
+OFTEN = 40
+"""Decisions in a run of the rules that live on feedback, where the task does not fix the rhythm."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What arms are made for."""
+
+    task: Task
+    """What is trained."""
+    ops: tuple[str, ...]
+    """The ops that every rule and the best constant act on."""
+    hand_set: Mapping[str, float]
+    """A person's choice of their magnitudes; an op that is not named is off."""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """Learned policies by the name of their arm, those that are `fitting`."""
+    best: Sequence[float] = ()
+    """The best constant that a random search found, one magnitude per op; empty without one."""
+    variants: Mapping[str, Op] = field(default_factory=dict)
+    """Ops that stand in for the registered ones of these names: generators with other settings."""
+    device: str = "cpu"
+    """Where children train."""
+    name: str = ""
+    """The task's short name in files and charts, its own in a comparison."""
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of the task's data."""
+        return load(self.task.dataset).modality
+
+    def acting(self, ops: Sequence[str]) -> tuple[str | Op, ...]:
+        """The ops as they are used: those with settings of their own in place of their names."""
+        return tuple(self.variants.get(name, name) for name in ops)
+
+    @property
+    def costs(self) -> CostTable:
+        """The cost table of every arm without a policy of its own: the first policy's."""
+        return next((policy.costs for policy in self.policies.values()), CostTable())
+
+    def task_for(self, policy: Policy) -> Task:
+        """The task in the policy's rhythm; early stopping counts decisions: one rhythm for all."""
+        return self.task if self.task.patience is not None else as_searched(self.task, policy)
+
+    @property
+    def plain_ops(self) -> tuple[str, ...]:
+        """The ops without generators, which would be trained for an arm that never uses them."""
+        return tuple(name for name in self.ops if name not in GENERATED.values()) or self.ops
+
+    @property
+    def magnitudes(self) -> list[float]:
+        """The hand-set magnitudes, one per op."""
+        return [self.hand_set.get(name, 0.0) for name in self.ops]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An arm with the task as it trains on it: the same but for the rhythm of the decisions."""
+
+    arm: Arm
+    task: Task
+    costs: CostTable
+    """What the observation's cost feature is computed with."""
+
+
+def magnitudes_of(amounts: Amounts) -> dict[str, float]:
+    """Magnitudes from amounts: the share of each op's range.
+
+    Raises:
+        AdaptAugError: an op is unknown.
+    """
+    space = OpSpace(tuple(amounts))
+    rows = zip(space.ops, amounts.values(), strict=True)
+    return {op.name: min(1.0, amount / op.high) for op, amount in rows}
+
+
+def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
+    """Arms that need no search: none, hand-set rules and the usual defaults.
+
+    Args:
+        ops: op space of the policy that they are compared with.
+        task: what is trained: only what makes sense for its data is compared.
+    """
+    names, modality = tuple(ops), load(task.dataset).modality
+    setting = Setting(task, names, DEFAULTS[modality].hand_set)
+    rules = entrants(("none", "constant", "ramp", "random"), setting)
+    return [*(entrant.arm for entrant in rules), *usual_arms(task)]
+
+
+def usual_arms(task: Task) -> list[Arm]:
+    """The usual defaults for the task's data; EDA only with a lexicon."""
+    return [
+        Arm(name, ops, Constant([1.0] * len(ops)))
+        for name, ops in USUAL[load(task.dataset).modality]().items()
+        if all(_fits(ops, task))
+    ]
+
+
+def fitting(policies: Mapping[str, Policy], task: Task) -> dict[str, Policy]:
+    """The policies some of whose ops make sense for the task's data."""
+    return {name: policy for name, policy in policies.items() if any(_fits(policy.ops, task))}
+
+
+def as_searched(task: Task, policy: Policy) -> Task:
+    """The task in the policy's own rhythm of decisions, unless it has an interval of its own.
+
+    An interval that is longer than the run is the whole run, as in an `Augmenter`.
+    """
+    interval = task.decision_interval or policy.decision_interval
+    interval = interval and min(interval, task.steps)
+    return task.but(decisions=policy.decisions, decision_interval=interval)
+
+
+def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
+    """Says which policies see another validation score in the task than in their search."""
+    for name, policy in policies.items():
+        if policy.metric != task.metric:
+            print(
+                f"policy {name!r} was searched with the score {policy.metric!r} and sees "
+                f"{task.metric!r} here; see --training.metric"
+            )
+
+
+def policy_arm(name: str, policy: Policy) -> Arm:
+    """An arm that a policy network controls."""
+    return Arm(name, policy.ops, Learned(policy.network))
+
+
+def constant_arm(name: str, ops: Sequence[str], magnitudes: Sequence[float]) -> Arm:
+    """An arm of constant magnitudes."""
+    return Arm(name, tuple(ops), Constant(magnitudes))
+
+
+def entrants(names: Iterable[str], setting: Setting) -> list[Entrant]:
+    """The arms of these names, each once, those that make sense in the setting.
+
+    Raises:
+        AdaptAugError: a name is unknown; the sentence lists the known ones.
+    """
+    names = list(dict.fromkeys(names))
+    check_arms(names)
+    return [
+        replace(entrant, arm=replace(entrant.arm, name=entrant.arm.name or name))
+        for name in names
+        for entrant in ARMS[name](setting)
+    ]
+
+
+def check_arms(names: Iterable[str]) -> None:
+    """Makes sure that all arms are known.
+
+    Raises:
+        AdaptAugError: one is not.
+    """
+    for name in names:
+        if name not in ARMS:
+            raise AdaptAugError(f"an arm must be one of {', '.join(ARMS)}, got {name!r}")
+
+
+Maker = Callable[[Setting], list[Entrant]]
+"""Makes an arm, or one for each policy, or none where it makes no sense; an empty name is the
+table's."""
+
+
+def _fits(ops: Sequence[str | Op], task: Task) -> tuple[bool, ...]:
+    """Which ops make sense for the task's data."""
+    source = load(task.dataset)
+    channels = source.channels if source.modality == "image" else 3
+    return OpSpace(ops).applies(source.modality, channels, lexicon=task.lexicon is not None)
+
+
+def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
+    """A controller of the setting's ops."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        task = setting.task
+        if often and task.patience is None and task.decision_interval is None:
+            task = task.but(decisions=OFTEN)
+        arm = Arm("", setting.acting(setting.ops), make(setting))
+        return [Entrant(arm, task, setting.costs)]
+
+    return maker
+
+
+def _none(setting: Setting) -> list[Entrant]:
+    """No augmentation."""
+    ops = setting.plain_ops
+    return [Entrant(constant_arm("", ops, [0.0] * len(ops)), setting.task, setting.costs)]
+
+
+def _usual(name: str) -> Maker:
+    """One of the usual defaults."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        arms = [arm for arm in usual_arms(setting.task) if arm.name == name]
+        return [Entrant(arm, setting.task, setting.costs) for arm in arms]
+
+    return maker
+
+
+def _hand_set(name: str) -> Maker:
+    """A constant of `HAND_SET`, without the ops that make no sense for the data."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        amounts = HAND_SET[name].get(setting.modality, {})
+        kept = {op: value for op, value in amounts.items() if all(_fits((op,), setting.task))}
+        if not kept:
+            return []
+        magnitudes = magnitudes_of(kept)
+        arm = constant_arm("", tuple(magnitudes), list(magnitudes.values()))
+        return [Entrant(arm, setting.task, setting.costs)]
+
+    return maker
+
+
+def _generative(setting: Setting) -> list[Entrant]:
+    """A constant share of a generator's samples in every batch."""
+    op = GENERATED.get(setting.modality)
+    if op is None or op not in ops_for(setting.modality):
+        return []
+    arm = Arm("", setting.acting((op,)), Constant([SHARE]))
+    return [Entrant(arm, setting.task, setting.costs)]
+
+
+def _best(setting: Setting) -> list[Entrant]:
+    """The best constant that a random search found."""
+    arm = Arm("", setting.acting(setting.ops), Constant(setting.best))
+    return [Entrant(arm, setting.task, setting.costs)] if setting.best else []
+
+
+def _levels(setting: Setting) -> list[list[float]]:
+    """Study 1's levels: the base ops alone, then all hand-set magnitudes."""
+    rows = list(zip(setting.ops, setting.magnitudes, strict=True))
+    return [[m if name in BASE else 0.0 for name, m in rows], [m for _, m in rows]]
+
+
+def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
+    """An arm for each policy, named by `word` in place of "learned"."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        return [
+            Entrant(
+                Arm(name.replace("learned", word, 1), policy.ops, make(policy.network)),
+                setting.task_for(policy),
+                policy.costs,
+            )
+            for name, policy in setting.policies.items()
+        ]
+
+    return maker
+
+
+def _untrained(setting: Setting) -> list[Entrant]:
+    """A policy network that has learned nothing, on the first policy's ops, or the setting's."""
+    first = next(iter(setting.policies.values()), None)
+    ops, kwargs = (setting.ops, {}) if first is None else (first.ops, dict(first.network_kwargs))
+    kwargs |= {"fewest_passes": 0.0}  # which is learned too
+    network = PolicyNetwork(len(ops), generator=torch.Generator().manual_seed(0), **kwargs)
+    task = setting.task if first is None else setting.task_for(first)
+    return [Entrant(Arm("", ops, Learned(network)), task, setting.costs)]
+
+
+ARMS: dict[str, Maker] = {
+    "none": _none,
+    "crop and flip": _usual("crop and flip"),
+    "EDA": _usual("EDA"),
+    "RandAugment": _usual("RandAugment"),
+    "TrivialAugment": _usual("TrivialAugment"),
+    **{name: _hand_set(name) for name in HAND_SET},
+    "constant": _rule(lambda s: Constant(s.magnitudes)),
+    "best constant": _best,
+    "ramp": _rule(lambda s: Ramp(s.magnitudes)),
+    "random": _rule(lambda s: Random([0.25] * len(s.ops))),
+    "reactive": _rule(lambda s: Reactive(_levels(s)), often=True),
+    "ADA": _rule(lambda s: ADA(s.magnitudes), often=True),
+    "AugNet": _rule(lambda s: AugNet(len(s.ops)), often=True),
+    "generative": _generative,
+    "untrained policy": _untrained,
+    "learned": _policies(Learned, "learned"),
+    "online": _policies(Online, "online"),
+}
+"""All arms by name."""

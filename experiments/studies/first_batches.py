@@ -1,0 +1,88 @@
+"""The start of every training of a comparison, for real: does each child's loss fall?"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from adaptaug.ops import OpSpace
+from adaptaug.training.episode import Episode
+from adaptaug.utils.files import new_run_folder, write_json, write_text
+from adaptaug.utils.seeding import one_thread
+from experiments.common.arms import Entrant, entrants
+from experiments.common.cli import EVALUATION_SEEDS, check_counts, command, described, run_path
+from experiments.common.comparison import Comparison
+from experiments.reports.tables import Row, fixed_width, markdown
+
+PARTS = 5
+"""Parts of the batches whose mean losses are compared."""
+
+
+def run_first_batches(comparison: Comparison, name: str, options: object, batches: int) -> int:
+    """Trains so many batches of one child for each task and arm; writes runs/NAME.
+
+    Returns:
+        The exit code: 1 where some loss does not fall.
+
+    Raises:
+        AdaptAugError: a user's mistake, before anything is written.
+    """
+    check_counts(2, first_batches=batches)  # of one batch no loss can fall
+    settings = comparison.settings()
+    folder = new_run_folder(run_path(name))
+    write_json(folder / "config.json", options)
+    rows = []
+    for setting in settings:
+        for entrant in entrants(comparison.arms, setting):
+            rows.append(start_of(entrant, batches, comparison.device))
+            write_json(folder / "summary.json", {"command": command(), "first_batches": rows})
+            print(fixed_width(table(rows[-1:])[1:]), flush=True)
+    note = (
+        f"Mean training loss, in nats, over the first and the last {1 / PARTS:.0%} of the first "
+        f"{batches} batches, schedule and data of the whole run."
+    )
+    text = f"# AdaptAug: {comparison.title}, first batches\n\n{note}\n\n{markdown(table(rows))}\n"
+    write_text(folder / "report.md", text)
+    print(f"\nreport: {folder / 'report.md'}")
+    return 0 if all(row["falls"] for row in rows) else 1
+
+
+@one_thread()
+def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
+    """Trains the first batches of one child; the schedule is that of the whole run."""
+    task, controller = entrant.task, entrant.arm.controller
+    batches = min(batches, task.steps)
+    interval = max(1, batches // PARTS)
+    episode = Episode(
+        task.but(decision_interval=interval), EVALUATION_SEEDS, OpSpace(entrant.arm.ops),
+        entrant.costs, device,
+    )  # fmt: skip
+    controller.start(EVALUATION_SEEDS)
+    losses: list[float] = []
+    started = time.perf_counter()
+    while episode.run.step < batches and not episode.finished:
+        observation = episode.observe(controller.probes) if controller.observes else None
+        episode.advance(controller.decide(episode.run.progress, observation))
+        assert episode.batches is not None
+        losses.append(episode.batches.loss)
+    seconds = time.perf_counter() - started
+    return {
+        "task": described(task), "arm": entrant.arm.name, "batches": episode.run.step,
+        "losses": losses, "falls": losses[-1] < losses[0],
+        "seconds_per_batch": seconds / episode.run.step,
+    }  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> list[Row]:
+    """Headings, then a row for each child and arm."""
+    headings = ("data set, child, arm", "batches", "first loss", "last loss", "falls", "s a batch")
+    return [headings, *(_row(row) for row in rows)]
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    task = row["task"]
+    name = f"{task['dataset'].rstrip('/').rpartition('/')[2]}, {task['child']}, {row['arm']}"
+    first, last = row["losses"][0], row["losses"][-1]
+    falls = "yes" if row["falls"] else "no"
+    return name, str(row["batches"]), f"{first:.3f}", f"{last:.3f}", falls, (
+        f"{row['seconds_per_batch']:.3f}"
+    )  # fmt: skip

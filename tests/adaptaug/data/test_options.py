@@ -1,0 +1,139 @@
+"""What a data set's name may ask for: parsed, checked, and done to images and vocabularies."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adaptaug.data import load
+from adaptaug.data.images import decode
+from adaptaug.data.options import Choices
+from adaptaug.data.vocabulary import MAX_WORDS, SPECIALS
+from adaptaug.errors import AdaptAugError
+
+PLACE = "split 'train' of data set 'x'"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "choices"),
+    [
+        ("a/b", "a/b", Choices()),
+        ("a?", "a", Choices()),
+        ("a?size=64&mode=RGB", "a", Choices(size=64, mode="RGB")),
+        ("a?words=3", "a", Choices(words=3)),
+    ],
+)
+def test_names_by_hand(name: str, place: str, choices: Choices) -> None:
+    assert Choices.parse(name) == (place, choices)
+
+
+def test_without_a_choice_the_vocabulary_is_the_usual_one() -> None:
+    assert (Choices().max_words, Choices(words=3).max_words) == (MAX_WORDS, 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("crop=3", "must be among size, mode, words, each once, got 'crop=3' in data set 'a"),
+        ("size=3&size=3", "must be among size, mode, words, each once, got 'size=3'"),
+        ("size=0", "'size' must be a whole number of at least 1, got '0'"),
+        ("size=big", "'size' must be a whole number of at least 1, got 'big'"),
+        ("words", "'words' must be a whole number of at least 1, got ''"),
+        ("mode=CMYK", "'mode' must be one of L, RGB, got 'CMYK'"),
+    ],
+)
+def test_what_a_name_cannot_ask_for(query: str, sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=sentence):
+        Choices.parse(f"a?{query}")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("digits?words=9", "of image data must be among size, mode, got 'words'"),
+        ("opinions?size=9", "of text data must be among words, got 'size'"),
+        ("opinions?words=9", "the vocabulary of a built-in data set is fixed"),
+        ("/no/such/place?size=9", "must be an existing folder, got '/no/such/place'"),
+    ],
+)
+def test_what_some_data_cannot_be_asked_for(name: str, sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=sentence):
+        load(name)
+
+
+def test_an_image_becomes_its_central_square_with_antialias() -> None:
+    pixels = np.zeros((4, 8), np.uint8)
+    pixels[:, 2:6] = [[0, 200, 100, 100]] * 4  # the central square
+    pixels[:, :2] = pixels[:, 6:] = 255
+    choices = Choices(size=1)
+    image, layout = decode(lambda _: Image.fromarray(pixels), 1, PLACE, None, choices)
+    assert image.shape == (1, 1, 1, 1)
+    assert layout.size == (1, 1)
+    # As of resizing before cutting: a triangle over twice the square, 1 - distance / 4.
+    near, far, beyond = 0.875, 0.625, 0.375 + 0.125
+    expected = (200 * near + 100 * near + 100 * far + 2 * 255 * beyond) / 4
+    assert image.item() == pytest.approx(expected, abs=1)
+
+
+def test_images_of_many_sizes_and_modes_become_one() -> None:
+    images = [Image.new("RGB", (9, 5)), Image.new("L", (4, 4), 77), Image.new("P", (30, 60))]
+    for mode, channels in (("L", 1), ("RGB", 3)):
+        choices = Choices(size=6, mode=mode)
+        decoded, _ = decode(images.__getitem__, 3, PLACE, None, choices)
+        assert decoded.shape == (3, channels, 6, 6)
+        assert torch.equal(decoded[1], torch.full((channels, 6, 6), 77, dtype=torch.uint8))
+
+
+def test_what_was_not_chosen_must_still_agree_and_the_sentence_tells_the_way_out() -> None:
+    images = [Image.new("RGB", (8, 8)), Image.new("L", (8, 9))]
+    for choices, rule in ((Choices(), "size"), (Choices(mode="L"), "size"), (Choices(4), "mode")):
+        sentence = rf"must all have one {rule}, .*; its name can ask for one: '\?size=64&mode=RGB'$"
+        with pytest.raises(AdaptAugError, match=sentence):
+            decode(images.__getitem__, 2, PLACE, None, choices)
+
+
+def test_a_mode_without_8_bit_pixels_is_refused_in_any_row() -> None:
+    images = [Image.new("RGB", (8, 8)), Image.new("I;16", (8, 8))]
+    with pytest.raises(AdaptAugError, match=r"one of the modes .* in row 1 of"):
+        decode(images.__getitem__, 2, PLACE, None, Choices(mode="RGB"))
+
+
+def test_digits_in_another_size_and_in_colour() -> None:
+    small, large = load("digits"), load("digits?size=32&mode=RGB")
+    assert large.name == "digits?size=32&mode=RGB"
+    assert large.size == (32, 32)
+    assert large.channels == 3
+    assert torch.equal(large.train.targets, small.train.targets)
+    back = torch.nn.functional.avg_pool2d(large.test.inputs[:50].float(), 4)
+    pair = torch.stack([back[:, 0].flatten(), small.test.inputs[:50].float().flatten()])
+    assert torch.corrcoef(pair)[0, 1] > 0.95
+
+
+def test_a_folder_of_images_of_many_sizes(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            for number, mode in enumerate(("L", "RGB")):
+                file = io.BytesIO()
+                Image.new(mode, (8 + number, 12)).save(file, "PNG")
+                (folder / f"{number}.png").write_bytes(file.getvalue())
+    with pytest.raises(AdaptAugError, match="its name can ask for one"):
+        load(str(tmp_path))
+    source = load(f"{tmp_path}?size=10&mode=RGB")
+    assert source.train.inputs.shape == (4, 3, 10, 10)
+    assert source.name == f"{tmp_path}?size=10&mode=RGB"
+
+
+def test_a_folder_of_sentences_with_a_smaller_vocabulary(tmp_path: Path) -> None:
+    rows = [{"text": text, "label": i % 2} for i, text in enumerate(["a a b", "a b c"])]
+    for split in ("train", "test"):
+        lines = "\n".join(json.dumps(row) for row in rows)
+        (tmp_path / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    vocabulary = load(f"{tmp_path}?words=2").vocabulary
+    assert vocabulary is not None
+    assert vocabulary.words == (*SPECIALS, "a", "b")

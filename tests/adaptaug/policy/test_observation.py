@@ -1,0 +1,299 @@
+"""Observations: bounded, scale-free, worked out by hand, and harmless to what they look at."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from adaptaug.data import Examples
+from adaptaug.errors import AdaptAugError
+from adaptaug.metrics import Metrics
+from adaptaug.ops import Op, OpSpace
+from adaptaug.policy.observation import (
+    GLOBAL_FEATURES,
+    LIMIT,
+    OP_FEATURES,
+    Observation,
+    Observer,
+    Situation,
+    observation_size,
+)
+
+MIDDLE = Situation(progress=0.5, passes=3.0, learning_rate=0.7, batches=None, cost=0.25)
+
+
+class Brightness(nn.Module):
+    """Two logits, apart by twice `scale` times the brightness above one half."""
+
+    def __init__(self, scale: float = 2.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logit = self.scale * (images.mean((1, 2, 3)) - 0.5)
+        logits: Tensor = self.dropout(torch.stack([-logit, logit], 1))
+        return logits
+
+
+class Uniform(nn.Module):
+    """Every class alike."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), self.num_classes)
+
+
+def black_and_white(count: int = 4, channels: int = 1) -> Examples:
+    """Black images of class 0 and white ones of class 1, in turn."""
+    inputs = torch.zeros(count, channels, 4, 4, dtype=torch.uint8)
+    inputs[1::2] = 255
+    return Examples(inputs, torch.arange(count) % 2)
+
+
+def flipped(examples: Examples) -> Examples:
+    return replace(examples, targets=1 - examples.targets)
+
+
+IDENTITY = Op("identity", "pixel", 1.0, "", lambda images, amount, generator: images)
+INVERT = Op("invert", "pixel", 1.0, "", lambda images, amount, generator: 1 - images)
+OPS: tuple[str | Op, ...] = (IDENTITY, INVERT, "noise")
+
+
+def observer(
+    train: Examples | None = None, validation: Examples | None = None, ops: tuple = OPS
+) -> Observer:
+    train = train or black_and_white()
+    return Observer(OpSpace(ops), train, validation or black_and_white(), 2, seed=0)
+
+
+def run_features(observation: Observation) -> dict[str, float]:
+    return dict(zip(GLOBAL_FEATURES, observation.run.tolist(), strict=True))
+
+
+def op_features(observation: Observation, index: int) -> dict[str, float]:
+    return dict(zip(OP_FEATURES, observation.ops[index].tolist(), strict=True))
+
+
+def test_sizes_and_layout() -> None:
+    observation = observer().observe(Brightness(), MIDDLE)
+    assert observation.run.shape == (16,) == (len(GLOBAL_FEATURES),)
+    assert observation.ops.shape == (3, 6) == (len(OPS), len(OP_FEATURES))
+    flat = observation.flat()
+    assert flat.shape == (observation_size(3),) == (16 + 3 * 6,)
+    assert flat.dtype == np.float32
+    assert flat[16:22].tolist() == observation.ops[0].tolist()
+
+
+def test_run_features_by_hand() -> None:
+    situation = replace(MIDDLE, batches=Metrics(loss=0.3, accuracy=0.9))
+    watching = observer(validation=flipped(black_and_white()))
+    seen = run_features(watching.observe(Brightness(), situation))
+    # logits -1 and 1 (or 1 and -1), always right on train, always wrong on validation
+    right = math.log(1 + math.exp(-2)) / math.log(2)
+    wrong = math.log(1 + math.exp(2)) / math.log(2)
+    assert seen == pytest.approx(
+        {
+            "progress": 0.5,
+            "log_passes": 0.5,  # log2(1 + 3) / 4
+            "log_passes_left": math.log2(2.5) / 4,
+            "learning_rate": 0.7,
+            "batch_loss": 0.3 / math.log(2),
+            "batch_accuracy": 0.8,  # 0.9 where chance is 0.5
+            "train_loss": right,
+            "train_accuracy": 1.0,
+            "validation_loss": wrong,
+            "validation_accuracy": -1.0,
+            "loss_gap": wrong - right,
+            "accuracy_gap": 1.0,
+            "train_loss_change": 0.0,
+            "validation_loss_change": 0.0,
+            "validation_accuracy_change": 0.0,
+            "cost": 0.25,
+        },
+        rel=1e-5,
+    )
+
+
+def test_changes_since_the_last_decision() -> None:
+    model, watching = Brightness(2.0), observer()
+    first = run_features(watching.observe(model, MIDDLE))
+    with torch.no_grad():
+        model.scale.neg_()
+    second = run_features(watching.observe(model, MIDDLE))
+    loss = (math.log(1 + math.exp(2)) - math.log(1 + math.exp(-2))) / math.log(2)
+    assert first["validation_loss_change"] == 0
+    assert second["train_loss_change"] == pytest.approx(loss, rel=1e-5)
+    assert second["validation_loss_change"] == pytest.approx(loss, rel=1e-5)
+    assert second["validation_accuracy_change"] == -2
+    third = run_features(watching.observe(model, MIDDLE))
+    assert third["validation_loss_change"] == 0
+
+
+def test_before_the_first_batch_clean_examples_stand_in() -> None:
+    seen = run_features(observer().observe(Brightness(), MIDDLE))
+    assert seen["batch_loss"] == seen["train_loss"]
+    assert seen["batch_accuracy"] == seen["train_accuracy"]
+
+
+def test_probes_by_hand() -> None:
+    watching = observer()
+    model = Brightness()
+    seen = [watching.observe(model, replace(MIDDLE, progress=p)) for p in (0.0, 0.5, 0.75, 1.0)]
+    loss = 2 / math.log(2)  # log(1 + e^2) - log(1 + e^-2) = 2
+    assert op_features(seen[0], 1)["probe_loss"] == 0  # an untrained child says nothing
+    inverted = op_features(seen[1], 1)
+    assert inverted["probe_loss"] == pytest.approx(loss, rel=1e-5)
+    assert inverted["probe_loss_change"] == pytest.approx(loss, rel=1e-5)
+    assert inverted["probe_accuracy"] == -1
+    assert op_features(seen[2], 1)["probe_loss"] == inverted["probe_loss"]
+    assert op_features(seen[2], 1)["probe_loss_change"] == 0
+    assert seen[3].ops[:, :2].tolist() == [[0, 0]] * 3  # nobody decides at the end
+
+
+def test_without_probes_only_what_concerns_the_ops_is_missing() -> None:
+    model, situation = Brightness(), replace(MIDDLE, batches=Metrics(loss=0.3, accuracy=0.9))
+    full, short = observer(), observer()
+    for watching in (full, short):
+        watching.remember([0.2, 0.0, 1.0])
+    for _ in range(2):
+        probed = full.observe(model, situation)
+        validated = short.observe(model, situation, probe=False)
+        assert np.array_equal(validated.run, probed.run)
+        assert np.array_equal(validated.ops[:, 3:], probed.ops[:, 3:])
+        assert np.abs(probed.ops[1, :2]).min() > 0
+        assert validated.ops[:, :3].tolist() == [[0, 0, 0]] * 3
+
+
+def test_without_probes_no_op_is_applied() -> None:
+    def refuse(images: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:
+        raise AssertionError("applied")
+
+    refusing = Op("refusing", "pixel", 1.0, "", refuse)
+    observer(ops=(refusing,)).observe(Brightness(), MIDDLE, probe=False)
+    with pytest.raises(AssertionError, match="applied"):
+        observer(ops=(refusing,)).observe(Brightness(), MIDDLE)
+
+
+def test_an_observation_without_probes_changes_no_later_probe() -> None:
+    model = Brightness()
+    with_break, without = observer(), observer()
+    for watching in (with_break, without):
+        watching.observe(model, MIDDLE)
+    with_break.observe(model, MIDDLE, probe=False)
+    assert np.array_equal(
+        with_break.observe(model, MIDDLE).flat(), without.observe(model, MIDDLE).flat()
+    )
+
+
+def test_features_by_name() -> None:
+    seen = observer().observe(Brightness(), MIDDLE)
+    assert {name: seen.feature(name) for name in GLOBAL_FEATURES} == run_features(seen)
+    assert seen.feature("learning_rate") == pytest.approx(0.7)
+    with pytest.raises(AdaptAugError, match=r"a feature must be one of .* got 'loss'"):
+        seen.feature("loss")
+
+
+def test_the_probe_of_an_op_that_does_nothing_is_exactly_zero() -> None:
+    seen = observer().observe(Brightness(), MIDDLE)
+    assert op_features(seen, 0)["probe_loss"] == 0
+    assert op_features(seen, 0)["probe_accuracy"] == 0
+    # and so is that of any op, on a child that does not look
+    assert observer().observe(Uniform(2), MIDDLE).ops[:, :3].tolist() == [[0, 0, 0]] * 3
+
+
+def test_a_probe_draws_the_same_every_time() -> None:
+    watching, model = observer(), Brightness()
+    first, second = watching.observe(model, MIDDLE), watching.observe(model, MIDDLE)
+    assert op_features(first, 2)["probe_loss"] == op_features(second, 2)["probe_loss"] != 0
+    torch.rand(5)
+    assert np.array_equal(first.flat(), observer().observe(model, MIDDLE).flat())
+
+
+def test_magnitudes_are_remembered() -> None:
+    watching, model = observer(), Brightness()
+    fresh = watching.observe(model, MIDDLE)
+    watching.remember([0.2, 0.0, 1.0])
+    watching.remember([0.4, 0.5, 0.0])
+    later = watching.observe(model, MIDDLE)
+    assert fresh.ops[:, 3:5].tolist() == [[0, 0]] * 3
+    assert later.ops[:, 3].tolist() == pytest.approx([0.4, 0.5, 0.0])
+    assert later.ops[:, 4].tolist() == pytest.approx([0.3, 0.25, 0.5])
+
+
+@pytest.mark.parametrize(("channels", "applies"), [(1, 0.0), (3, 1.0)])
+def test_an_op_that_makes_no_sense_for_the_images_says_so(channels: int, applies: float) -> None:
+    images = black_and_white(channels=channels)
+    seen = observer(images, images, ("hue", "rotate")).observe(Brightness(), MIDDLE)
+    assert seen.ops[:, 5].tolist() == [applies, 1.0]
+    assert seen.ops[0, :3].tolist() == [0, 0, 0]  # no probe, or grey pixels that have no hue
+
+
+def test_scale_free_in_the_number_of_classes() -> None:
+    """A child that knows nothing looks the same with 2 classes as with 10."""
+    seen = []
+    for num_classes in (2, 10):
+        images = torch.zeros(20, 1, 4, 4, dtype=torch.uint8)
+        examples = Examples(images, torch.arange(20) % num_classes)
+        watching = Observer(OpSpace(OPS), examples, examples, num_classes, seed=0)
+        seen.append(watching.observe(Uniform(num_classes), MIDDLE).flat())
+    assert seen[0] == pytest.approx(seen[1], abs=1e-6)
+    features = dict(zip(GLOBAL_FEATURES, seen[0][:16].tolist(), strict=True))
+    assert features["train_loss"] == pytest.approx(1)
+    assert features["validation_accuracy"] == pytest.approx(0)
+
+
+def test_scale_free_in_the_number_of_examples() -> None:
+    few, many = black_and_white(4), black_and_white(40)
+    ops = (IDENTITY, INVERT)  # which draw nothing
+    seen = [
+        observer(images, images, ops).observe(Brightness(), MIDDLE).flat() for images in (few, many)
+    ]
+    assert seen[0] == pytest.approx(seen[1], abs=1e-6)
+
+
+def test_everything_stays_within_its_bounds() -> None:
+    extreme = Situation(1.0, 1e12, 1.0, Metrics(1e9, 1.0), 1e9)
+    for scale in (0.0, 1e3, -1e3, 1e38, math.inf, math.nan):
+        watching = observer()
+        for situation in (MIDDLE, MIDDLE, extreme):
+            flat = watching.observe(Brightness(scale), situation).flat()
+            assert np.isfinite(flat).all()
+            assert np.abs(flat).max() <= LIMIT
+
+
+def test_a_diverged_child_looks_bad() -> None:
+    diverged = replace(MIDDLE, batches=Metrics(math.nan, 0.0))
+    seen = run_features(observer().observe(Brightness(math.nan), diverged))
+    assert [seen[name] for name in ("batch_loss", "train_loss", "validation_loss")] == [LIMIT] * 3
+
+
+def test_a_state_is_where_another_observer_goes_on() -> None:
+    first, second = observer(), observer(train=flipped(black_and_white()))
+    model = Brightness()
+    first.observe(model, MIDDLE)
+    first.remember([0.1, 0.2, 0.3])
+    second.load_state_dict(first.state_dict())
+    with torch.no_grad():
+        model.scale.mul_(0.5)
+    expected = first.observe(model, MIDDLE).flat()
+    first.remember([0.4, 0.4, 0.4])  # what comes later is the first one's alone
+    assert np.array_equal(second.observe(model, MIDDLE).flat(), expected)
+
+
+def test_model_and_random_state_are_left_as_they_were() -> None:
+    model = Brightness().train()
+    random = torch.get_rng_state()
+    watching = observer()
+    watching.observe(model, MIDDLE)
+    assert model.training
+    assert model.dropout.training
+    assert torch.equal(torch.get_rng_state(), random)
+    assert model.scale.grad is None
+    assert watching.validated == Metrics(pytest.approx(math.log(1 + math.exp(-2))), 1.0)

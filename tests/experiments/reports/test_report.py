@@ -1,0 +1,210 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation.statistics import summarise
+from experiments.reports.drawing import draw_interval, label_points, new_figure
+from experiments.reports.figures import budget_name, task_name
+from experiments.reports.report import arms_table, write_report
+from experiments.reports.tables import budget_rows
+
+TASK = {"dataset": "digits", "child": "cnn", "n_train": 100, "steps": 1600}
+OPS = ["rotate", "hflip", "noise"]
+
+
+def records(accuracy, seeds=3, task=TASK):
+    """Records in which every seed adds a thousandth to each arm's accuracy."""
+    return [
+        {
+            "arm": arm,
+            "seed": seed,
+            "accuracy": mean + seed / 1000,
+            "f1": mean,
+            "seconds": 1.0 if arm == "none" else 1.5,
+            "ops": OPS,
+            "magnitudes": [[0.5, 0.0, 0.25], [0.1, 0.0, 0.25]][: 2 - seed % 2],  # one stops early
+            **task,
+        }
+        for arm, mean in accuracy.items()
+        for seed in range(seeds)
+    ]
+
+
+def report_of(accuracy, **more):
+    found = records(accuracy)
+    return {"task": TASK, **summarise(found), **more}, found
+
+
+ACCURACY = {"none": 0.875, "learned": 0.9, "best constant": 0.9, "RandAugment": 0.925}
+
+
+def test_table_by_hand():
+    summary, _ = report_of(ACCURACY)
+
+    assert arms_table(summary) == (
+        "arm            accuracy %  95% interval  learned minus arm  learned is  cost\n"
+        "RandAugment          92.6  92.5 to 92.7  -2.5 [-2.5, -2.5]       worse  1.50\n"
+        "learned              90.1  90.0 to 90.2                                 1.50\n"
+        "best constant        90.1  90.0 to 90.2  +0.0 [+0.0, +0.0]         tie  1.50\n"
+        "none                 87.6  87.5 to 87.7  +2.5 [+2.5, +2.5]      better  1.00"
+    )
+
+
+def test_tagging_is_judged_by_f1_with_the_accuracy_beside_it():
+    found = records({"none": 0.875, "learned": 0.9})
+    for record in found:
+        record["f1"] = 0.5 if record["arm"] == "none" else 0.25
+    summary = {"task": TASK | {"modality": "tagging"}, **summarise(found)}
+
+    assert arms_table(summary) == (
+        "arm      F1 %  95% interval     learned minus arm  learned is  accuracy %  cost\n"
+        "none     50.0  50.0 to 50.0  -25.0 [-25.0, -25.0]       worse        87.6  1.00\n"
+        "learned  25.0  25.0 to 25.0                                          90.1  1.50"
+    )
+    assert budget_rows([summary])[1] == ("none", "50.0 ▲", "50.0")
+
+
+def test_a_search_that_is_rewarded_for_f1_is_judged_by_it():
+    found = records({"none": 0.875, "learned": 0.9})
+    for record in found:
+        record["f1"] = 0.5 if record["arm"] == "none" else 0.25
+    summary = {"task": TASK | {"modality": "text", "metric": "f1"}, **summarise(found)}
+    assert arms_table(summary).splitlines()[1].split()[:2] == ["none", "50.0"]
+
+
+def test_runs_that_diverged_are_told():
+    found = records({"none": 0.875, "learned": 0.9})
+    assert "Diverged" not in arms_table({"task": TASK, **summarise(found)})
+    for record in found:
+        record["diverged"] = record["arm"] == "learned" and record["seed"] == found[0]["seed"]
+    seeds = len(found) // 2
+    said = arms_table({"task": TASK, **summarise(found)}).splitlines()[-1]
+    assert said == f"Diverged, and so scored as chance: learned 1 of {seeds}."
+
+
+def test_table_without_a_learned_arm_or_a_plain_one():
+    summary, _ = report_of({"ramp": 0.5})
+
+    assert arms_table(summary).splitlines()[1].split() == ["ramp", "50.1", "50.0", "to", "50.2"]
+
+
+def test_budget_table_marks_who_is_above_and_below_the_learned_policy():
+    budgets = []
+    for steps, shift in ((100, 0.0), (400, 0.05)):
+        task = TASK | {"steps": steps}
+        found = records({"learned": 0.8, "none": 0.775 + shift, "ramp": 0.8}, task=task)
+        budgets.append({"task": task, **summarise(found)})
+    del budgets[1]["arms"]["ramp"]
+
+    heading, *rows = budget_rows(budgets)
+
+    assert heading == ("arm", "100 steps", "400 steps", "mean")
+    assert ("none", "77.6 ▼", "82.6 ▲", "80.1") in rows
+    assert ("learned", "80.1", "80.1", "80.1") in rows
+    assert rows[-1] == ("ramp", "80.1 =", "", "")
+
+
+@pytest.mark.filterwarnings("error")
+def test_report_has_all_its_parts(tmp_path):
+    budgets = []
+    for steps in (100, 1600):
+        task = TASK | {"steps": steps}
+        budgets.append({"task": task, **summarise(records(ACCURACY, task=task))})
+    summary, found = report_of(
+        ACCURACY,
+        command="python -m experiments.train_policy --name digits",
+        search={"episodes": 1440, "seconds": 310.25},
+        budgets=budgets,
+        safeguard={"fewest_passes": 3.0, "passes": [2.0, 4.0, 8.0], "gains": [-0.1, 0.1, 0.2]},
+    )
+
+    path = write_report(tmp_path, summary, found)
+
+    text = path.read_text()
+    assert text.startswith("# AdaptAug: digits, cnn, 100 training examples, 1,600 steps\n")
+    assert "better than: none. Tied with: best constant. Worse than: RandAugment." in text
+    assert "- command: `python -m experiments.train_policy --name digits`" in text
+    assert "- seeds (3): 0 to 2" in text
+    assert "- search: episodes 1,440, seconds 310.2" in text
+    assert "| **learned** | 90.1 | 90.0 to 90.2 |" in text
+    assert "| none | 87.6 ▼ | 87.6 ▼ | 87.6 |" in text
+    assert "With so few seeds (3)" in text
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    figures = ["accuracy", "budgets", "cost", "magnitudes", "safeguard"]
+    written = {"report.md", "summary.json", *(f"{name}.png" for name in figures)}
+    assert {file.name for file in tmp_path.iterdir()} == written
+    for name in figures:
+        assert f"![{name}]({name}.png)\n\n" in text
+        with Image.open(tmp_path / f"{name}.png") as image:
+            assert image.format == "PNG"
+            assert np.asarray(image.convert("L")).std() > 5  # something is drawn
+
+
+@pytest.mark.filterwarnings("error")
+def test_report_of_one_arm_and_one_seed_draws_what_there_is(tmp_path):
+    found = records({"none": 0.5}, seeds=1)
+
+    text = write_report(tmp_path, {"task": TASK, **summarise(found)}, found).read_text()
+
+    assert "the learned policy is not compared with any" in text
+    assert {path.name for path in tmp_path.glob("*.png")} == {"accuracy.png", "cost.png"}
+
+
+def test_report_does_not_touch_pyplot(tmp_path):
+    summary, found = report_of(ACCURACY)
+    before = "matplotlib.pyplot" in sys.modules
+
+    write_report(tmp_path, summary, found)
+
+    assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_report_into_a_missing_folder_is_one_sentence(tmp_path):
+    summary, found = report_of(ACCURACY)
+
+    with pytest.raises(AdaptAugError, match="cannot write"):
+        write_report(tmp_path / "missing", summary, found)
+
+
+def test_tasks_and_budgets_in_words():
+    tasks = [TASK | {"dataset": "hub/cifar10"}, TASK | {"dataset": "data/mnist/", "n_train": 2000}]
+    budgets = [{"task": task} for task in tasks]
+
+    assert task_name(tasks[0]) == "cifar10, cnn, 100 training examples, 1,600 steps"
+    assert budget_name(tasks[1], budgets) == "mnist, 2,000 examples"
+    assert budget_name(TASK, budgets[:0]) == "digits, cnn, 100 examples, 1,600 steps"
+
+
+def test_interval_is_drawn_in_per_cent():
+    axes = new_figure(4, 3, "title").subplots()
+
+    draw_interval(axes, 2, {"mean": -0.5, "ci95": [-0.75, 0.25]}, "black", "+.1f")
+
+    bar, dot = axes.get_lines()
+    assert bar.get_xydata().tolist() == [[-75, 2], [25, 2]]
+    assert dot.get_xydata().tolist() == [[-50, 2]]
+    assert axes.texts[0].get_text() == "−50.0"
+
+
+def test_labels_of_close_points_do_not_overlap():
+    draws = np.random.default_rng(0).normal(size=(14, 2)) * 0.01
+    points = {f"arm number {i}": (1 + x, 90 + y) for i, (x, y) in enumerate(draws)}
+    figure = new_figure(10, 6, "title")
+    axes = figure.subplots()
+    axes.plot(*zip(*points.values(), strict=True), "o")
+    axes.plot([0.5, 1.5], [89.5, 90.5], alpha=0)  # all points lie in the middle
+
+    label_points(figure, axes, points)
+
+    boxes = [text.get_window_extent() for text in axes.texts]
+    frame = axes.get_window_extent()
+    assert sorted(text.get_text() for text in axes.texts) == sorted(points)
+    for index, box in enumerate(boxes):
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert not any(box.overlaps(other) for other in boxes[:index])
+        assert not any(box.contains(*axes.transData.transform(p)) for p in points.values())
