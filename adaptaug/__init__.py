@@ -1,7 +1,7 @@
 """AdaptAug: learn when and how strongly to augment.
 
-In a training loop: `Augmenter`. Simple rules to judge a policy against: `Constant`, `Ramp`,
-`Random`. For ops of one's own: `Op`, `register`, `wrap`.
+`Augmenter` augments the batches of a training loop. `Constant`, `Ramp` and `Random` are baselines
+to compare a policy with. `Op`, `register` and `wrap` define new ops.
 """
 
 from typing import TYPE_CHECKING
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from adaptaug.augmenter.augmenter import Augmenter
 from adaptaug.controllers import Constant, Controller, Ramp, Random
 from adaptaug.errors import AdaptAugError
-from adaptaug.ops import Op, OpSpace, ops_for, register, wrap
+from adaptaug.ops import Op, OpSpace, ops_for, register
 from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.utils.lazy import on_first_use
 
 if TYPE_CHECKING:
+    from adaptaug.ops.wrapped import wrap
     from adaptaug.training.task import Task
 
 __all__ = [
@@ -34,4 +35,6 @@ __all__ = [
     "wrap",
 ]
 
-__getattr__ = on_first_use(__name__, {"Task": "adaptaug.training.task"})
+__getattr__ = on_first_use(
+    __name__, {"Task": "adaptaug.training.task", "wrap": "adaptaug.ops.wrapped"}
+)

@@ -1,4 +1,4 @@
-"""Predictions and their metrics: loss, accuracy, precision, recall and F1, for classes and tags."""
+"""Predictions of a model and their metrics: loss, accuracy, precision, recall and F1."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from adaptaug.errors import AdaptAugError
 
 
 def accuracy(predicted: Tensor, targets: Tensor) -> float:
-    """Share of right predictions, of examples or of tokens, those at padding left out.
+    """Share of correct predictions, in [0, 1]; padding does not count.
 
     Args:
-        predicted: int64 of any shape.
+        predicted: int64 classes or tags, of any shape.
         targets: the same shape; `IGNORED` at padding.
     """
     return float((predicted == targets)[targets != IGNORED].float().mean())
@@ -27,24 +27,33 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
 def precision_recall_f1(
     predicted: Tensor, targets: Tensor, classes: Sequence[str]
 ) -> tuple[float, float, float]:
-    """Macro means over classes (N,), or of entities of tags (N, L), as `seqeval` counts them.
+    """Macro averages over classes, or for tags the micro averages over entities, as in `seqeval`.
 
     Args:
-        predicted: int64 (N,) or (N, L).
-        targets: the same shape; in tagging `IGNORED` at padding.
-        classes: names of the tags, such as "B-PER".
+        predicted: int64 classes (N,) or tags (N, L).
+        targets: the same shape; `IGNORED` at padding.
+        classes: names of the tags, such as "B-PER"; not read for classes (N,).
 
     Returns:
-        Precision, recall and F1 in [0, 1]; each 0 where it would divide by 0. The macro F1 is the
-        mean of the classes' F1, not the harmonic mean of the other two.
+        Precision, recall and F1 in [0, 1]; a ratio with denominator 0 counts as 0. The macro F1 is
+        the mean of the classes' F1, not the harmonic mean of the other two.
+
+    Raises:
+        AdaptAugError: scikit-learn or seqeval is not installed.
     """
+    from adaptaug.utils.optional import needs
+
     if targets.ndim == 1:
-        from sklearn.metrics import precision_recall_fscore_support  # takes a second
+        with needs("search", "the F1 score"):  # imported here, as it takes a second
+            from sklearn.metrics import precision_recall_fscore_support
 
         scores = precision_recall_fscore_support(
             targets.cpu(), predicted.cpu(), average="macro", zero_division=0
         )
     else:
+        with needs("search", "the F1 score of tags"):  # imports scikit-learn, too
+            from seqeval.metrics import sequence_labeling
+
         lengths = (targets != IGNORED).sum(1).tolist()
         true, guessed = (
             [
@@ -53,8 +62,6 @@ def precision_recall_f1(
             ]
             for tags in (targets, predicted)
         )
-        from seqeval.metrics import sequence_labeling  # imports scikit-learn's, too
-
         scores = sequence_labeling.precision_recall_fscore_support(
             true, guessed, average="micro", zero_division=0
         )
@@ -63,7 +70,7 @@ def precision_recall_f1(
 
 
 def f1(predicted: Tensor, targets: Tensor, classes: Sequence[str]) -> float:
-    """The F1 of `precision_recall_f1`."""
+    """F1 in [0, 1]; see `precision_recall_f1`."""
     return precision_recall_f1(predicted, targets, classes)[2]
 
 
@@ -71,12 +78,12 @@ SCORES: dict[str, Callable[[Tensor, Tensor, Sequence[str]], float]] = {
     "accuracy": lambda predicted, targets, classes: accuracy(predicted, targets),
     "f1": f1,
 }
-"""What the observation and the reward may look at: one line each."""
+"""The metrics that can be the score of a task, by name: one line each."""
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """One of the scores, for the classes of a data set."""
+    """One of `SCORES`, for the classes of one data set."""
 
     metric: str = "accuracy"
     """'accuracy' or 'f1'."""
@@ -84,52 +91,42 @@ class Scorer:
     """Names of the classes or tags; the position is the label."""
 
     def __post_init__(self) -> None:
-        """Refuses what is not known.
+        """Checks the name of the metric.
 
         Raises:
-            AdaptAugError: no score has this name.
+            AdaptAugError: there is no metric of this name.
         """
         if self.metric not in SCORES:
             raise AdaptAugError(f"metric must be one of {sorted(SCORES)}, got {self.metric!r}")
 
     def __call__(self, predicted: Tensor, targets: Tensor) -> float:
-        """The score in [0, 1] of predictions (N,) or (N, L)."""
+        """Score in [0, 1] of int64 predictions (N,) or (N, L)."""
         return SCORES[self.metric](predicted, targets, self.classes)
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Mean loss (nats) and accuracy in [0, 1] over some examples, or over their tokens."""
+    """Mean loss and score over some examples, or over their tokens in tagging."""
 
     loss: float
-    accuracy: float
-    """Or the score that was asked for in its place."""
+    """Cross-entropy in nats."""
+    score: float
+    """Accuracy or F1, in [0, 1]: the metric of the `Scorer` that measured it."""
 
 
 def evaluate(model: nn.Module, examples: Examples, scorer: Scorer | None = None) -> Metrics:
-    """Mean cross-entropy and accuracy of the model on clean examples; see `measure`."""
+    """Loss and score of a model on examples as they are: `predict`, then `measure`."""
     return measure(predict(model, examples.inputs), examples.targets, scorer)
-
-
-def measure(logits: Tensor, targets: Tensor, scorer: Scorer | None = None) -> Metrics:
-    """Mean cross-entropy and accuracy of predictions.
-
-    Args:
-        logits: (N, K), or (N, L, K) of a tagger.
-        targets: int64 (N,), or (N, L).
-        scorer: the score to give in place of the accuracy.
-    """
-    loss = functional.cross_entropy(*flat(logits, targets))
-    return Metrics(float(loss), (scorer or Scorer())(logits.argmax(-1), targets))
 
 
 @torch.no_grad()
 def predict(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
     """Logits (N, K), or (N, L, K) of a tagger, for images or sentences (N, ...).
 
-    The model is put in evaluation mode; it and each of its modules are left in the mode that they
-    were in. A model whose `ignores_padding` is true, as our children's is, gets sentences by
-    length, with little padding; any other gets them as they are.
+    The model predicts in evaluation mode; afterwards each of its modules is in the mode that it was
+    in before. A model whose attribute `ignores_padding` is true, as in AdaptAug's own children,
+    gets the sentences sorted by length and cut to the longest of each batch. Any other model gets
+    them as they are.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -144,7 +141,20 @@ def predict(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
             module.training = mode
 
 
+def measure(logits: Tensor, targets: Tensor, scorer: Scorer | None = None) -> Metrics:
+    """Mean cross-entropy and score of predictions.
+
+    Args:
+        logits: (N, K), or (N, L, K) of a tagger.
+        targets: int64 (N,), or (N, L) with `IGNORED` at padding.
+        scorer: computes the score; None computes the accuracy.
+    """
+    loss = functional.cross_entropy(*flat(logits, targets))
+    return Metrics(float(loss), (scorer or Scorer())(logits.argmax(-1), targets))
+
+
 def _predict_by_length(model: nn.Module, ids: Tensor, batch_size: int) -> Tensor:
+    """Logits in the order of `ids`, computed on batches of similar length."""
     order = (ids != PAD).sum(1).argsort(stable=True)
     ordered = ids[order]
     lengths = longest_sentences(ordered, batch_size)

@@ -1,8 +1,8 @@
-"""What TensorBoard shows of a run, in one vocabulary of tags for the search and a user's training.
+"""TensorBoard logs, with the same tags for a search and for a user's training.
 
-`magnitude/<op>`, `reward/gain|cost|total`, `child/<curve>`, `images/original_above_augmented`,
-`images/<name>` and `text/<name>` for generated samples, and the hyperparameters with the final
-metrics. Open with `tensorboard --logdir runs`.
+The tags are `magnitude/<op>`, `reward/gain|cost|total`, `child/<curve>`,
+`images/original_above_augmented`, and `images/<name>` and `text/<name>` for generated samples. The
+hyperparameters are logged with the final metrics. Show a log with `tensorboard --logdir runs`.
 """
 
 import math
@@ -14,37 +14,33 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.utils import make_grid
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.utils.optional import needs
 
-_SMALLEST_SIDE = 64  # pixels; the digits' 8 x 8 would be a speck on the screen
+_SMALLEST_SIDE = 64  # pixels that the shorter side is enlarged to; 8 x 8 digits would be a speck
 
 
 class Board:
     """Writer of one run's TensorBoard events, all in one event file.
 
-    Use it as a context manager, or call `close`. One folder takes one writer: TensorBoard may
-    follow only the newest event file of a folder, so other loggers should go through `scalars`.
+    Use it as a context manager, or call `close`. Open only one writer per folder, and let other
+    loggers write through `scalars`: TensorBoard may read only the newest event file of a folder.
 
     Args:
-        folder: folder of the event file, made if missing.
+        folder: folder of the event file; created if it does not exist.
 
     Raises:
         AdaptAugError: the package tensorboard is not installed.
     """
 
     def __init__(self, folder: Path | str) -> None:
-        try:
+        with needs("search", "a TensorBoard log"):
             from torch.utils.tensorboard.writer import SummaryWriter
-        except ImportError as error:
-            raise AdaptAugError(
-                "a TensorBoard log needs the package tensorboard: pip install tensorboard"
-            ) from error
         self._writer: Any = SummaryWriter(str(folder), flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Writes named numbers at a step; a "/" in a name groups charts."""
+        """Writes named numbers at a step; the part of a name before "/" groups the charts."""
         for name, value in values.items():
             self._writer.add_scalar(name, float(value), step)
 
@@ -67,7 +63,7 @@ class Board:
 
         Args:
             gain: validation gain, the part before the penalty.
-            cost: the compute penalty, as it is subtracted: lambda times the cost, >= 0.
+            cost: the compute penalty that is subtracted, lambda times the cost; at least 0.
             step: update of the search.
         """
         parts = {"reward/gain": gain, "reward/cost": cost, "reward/total": gain - cost}
@@ -80,8 +76,8 @@ class Board:
 
         Args:
             history: name of each curve, such as "train_loss", and its points in time order.
-            step: child steps done in the run before this child: 0 in a user's run; in a search the
-                steps of the children shown before, so that children follow one another end to end.
+            step: step of the first point. A search passes the number of steps of all children shown
+                before, so that the curves of children follow one another.
             stride: child steps between two points.
         """
         for name, points in history.items():
@@ -91,14 +87,21 @@ class Board:
     def image_grid(
         self, images_before: Tensor, images_after: Tensor, step: int, count: int = 16
     ) -> None:
-        """Shows images in pairs of rows: originals, and under each what augmentation made of it.
+        """Writes a grid of images in pairs of rows: originals, and below each its augmentation.
 
         Args:
             images_before: float (B, C, H, W) in [0, 1], on any device; C is 1 or 3.
             images_after: the same images augmented at the current magnitudes, same shape.
             step: training step of a user's run, or update of a search.
-            count: number of images shown, the first of the batch; eight a row.
+            count: shows the first `count` images of the batch, eight in a row. A last row that is
+                not full is left out.
+
+        Raises:
+            AdaptAugError: the shapes differ, or torchvision is not installed.
         """
+        with needs("search", "the image grid of a TensorBoard log"):
+            from torchvision.utils import make_grid
+
         if images_before.shape != images_after.shape:
             raise AdaptAugError(
                 "images before and after augmentation must have one shape, got "
@@ -107,7 +110,7 @@ class Board:
         pairs = torch.stack([images_before[:count], images_after[:count]]).detach().cpu().float()
         # Row by row: originals, augmented, originals, ...; each (at most 8, C, H, W).
         rows = [half for columns in pairs.split(8, dim=1) for half in columns]
-        if len(rows) > 2 and len(rows[-1]) < 8:  # a grid has full rows
+        if len(rows) > 2 and len(rows[-1]) < 8:  # the rows of a grid have one length
             rows = rows[:-2]
         tiles = torch.cat(rows)
         zoom = math.ceil(_SMALLEST_SIDE / min(tiles.shape[-2:]))
@@ -116,27 +119,27 @@ class Board:
         self._writer.add_image("images/original_above_augmented", grid.clamp(0, 1), step)
 
     def image_samples(self, name: str, grid: Tensor, step: int = 0) -> None:
-        """Shows a picture, such as `adaptaug.generative.show.sample_grid` makes.
+        """Writes an image, such as the grid of `adaptaug.generative.show.sample_grid`.
 
         Args:
-            name: what it is called, below "images/".
+            name: name of the image; its tag is "images/<name>".
             grid: uint8 (3, height, width).
             step: training step, or 0.
         """
         self._writer.add_image(f"images/{name}", grid, step)
 
     def text(self, name: str, sentences: Mapping[str, Sequence[str]], step: int = 0) -> None:
-        """Shows sentences of each class, as `adaptaug.generative.show.sample_texts` gives them.
+        """Writes sentences of each class, such as those of `adaptaug.generative.show.sample_texts`.
 
         Args:
-            name: what they are called, below "text/".
+            name: name of the text; its tag is "text/<name>".
             sentences: sentences by the name of their class.
             step: training step, or 0.
         """
         lines = [
             line
             for label, group in sentences.items()
-            # Four spaces in front: words as they are, whatever they mean in Markdown.
+            # Indented by four spaces, Markdown shows the words as they are.
             for line in (f"**{label}**", "", *(f"    {sentence}" for sentence in group), "")
         ]
         self._writer.add_text(f"text/{name}", "\n".join(lines), step)
@@ -146,12 +149,13 @@ class Board:
     ) -> None:
         """Writes configuration and final metrics into this folder, for the HParams tab.
 
-        `SummaryWriter.add_hparams` would open a sub-run beside this one, named by the time.
+        `SummaryWriter.add_hparams` would write them to a new subfolder named by the time.
 
         Args:
-            config: plain data; nested keys are joined by "."; what is no number becomes text.
-            final_metrics: name and final value of each metric, also written as scalars at step 0;
-                names of their own, such as "final/accuracy", keep them out of other curves.
+            config: plain data; nested keys are joined by ".", and values that are not numbers
+                become text.
+            final_metrics: name and final value of each metric, also written as scalars at step 0.
+                Choose names that no curve has, such as "final/accuracy".
         """
         from torch.utils.tensorboard.summary import hparams
 
@@ -162,7 +166,7 @@ class Board:
         self._writer.flush()
 
     def close(self) -> None:
-        """Writes what is waiting and closes the event file; a second call does nothing."""
+        """Flushes and closes the event file; a second call does nothing."""
         self._writer.close()
 
     def __enter__(self) -> Self:
@@ -178,7 +182,7 @@ class Board:
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str]:
-    """Nested configuration to one level: {"ppo": {"epochs": 4}} to {"ppo.epochs": 4}."""
+    """Flattens a nested configuration: {"ppo": {"epochs": 4}} becomes {"ppo.epochs": 4}."""
     flat: dict[str, int | float | str] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""The object in a user's training loop."""
+"""The `Augmenter`: augments the batches of a user's training loop as a policy decides."""

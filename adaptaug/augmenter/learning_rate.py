@@ -1,4 +1,4 @@
-"""The learning rate of a user's own loop, as the fraction of its peak that a policy sees."""
+"""The learning rate of a user's loop as a fraction of its peak, which a policy observes."""
 
 from collections.abc import Callable
 
@@ -8,22 +8,23 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.policy.schedules import SCHEDULES
 
 LearningRate = Callable[[], float] | Optimizer | None
-"""Where the fraction comes from: a function that returns it, an optimiser, or one-cycle."""
+"""Source of the fraction: a function that returns it, an optimizer, or None for one-cycle."""
 
 
 class PeakFraction:
     """Reads the learning rate of the next batch as a fraction of its peak, in [0, 1].
 
-    Of an optimiser the first parameter group counts. Its peak is `max_lr` where a `OneCycleLR` has
-    put one; otherwise the highest of the rates seen and `initial_lr`, the rate that a scheduler
-    scales. So a warm-up by `LambdaLR` is read rightly, and one by hand as if it were at its peak.
+    The rate of an optimizer is that of its first parameter group. The peak is the group's `max_lr`,
+    which `OneCycleLR` sets. Without a `max_lr` it is the highest rate read so far or the group's
+    `initial_lr`, the rate that a scheduler scales, whichever is higher. So the fraction is right
+    during a warm-up by `LambdaLR`, but is 1 during a warm-up that sets `lr` by hand.
     """
 
     def __init__(self, source: LearningRate) -> None:
-        """Takes what to read; None assumes the one-cycle schedule of the search.
+        """Sets the source; None assumes the one-cycle schedule of the search.
 
         Raises:
-            AdaptAugError: it is something else.
+            AdaptAugError: the source is none of `LearningRate`.
         """
         if not (source is None or isinstance(source, Optimizer) or callable(source)):
             raise AdaptAugError(
@@ -31,10 +32,11 @@ class PeakFraction:
                 f"got {type(source).__name__}"
             )
         self.highest = 0.0
+        """Highest learning rate of the optimizer read so far."""
         self._source = source
 
     def at(self, progress: float) -> float:
-        """The fraction, where `progress` in [0, 1) of the run is done."""
+        """The fraction of the peak when the fraction `progress` in [0, 1) of the run is done."""
         if self._source is None:
             return SCHEDULES["one_cycle"](progress)
         if not isinstance(self._source, Optimizer):

@@ -1,4 +1,4 @@
-"""Child models: what the policy trains. A child is one file and one line in `CHILDREN`."""
+"""Child models, whose training is augmented. A child is one file and one line in `CHILDREN`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from adaptaug.utils.types import Modality
 
 @dataclass(frozen=True, eq=False)
 class ChildShape:
-    """What a child must fit."""
+    """What a child is built for: its data, its width and the weights that it starts from."""
 
     modality: Modality
-    """What it is trained on; says which of the fields below mean something."""
+    """Kind of the training data; it decides which of the fields below apply."""
     num_classes: int
-    """Number of classes, or of tags."""
+    """Number of classes, or of tags, K."""
     width: int
-    """Width multiplier, in the child's own sense."""
+    """Width of the layers; each child's docstring says which layers have which multiple of it."""
     channels: int = 0
     """Image channels, 1 or 3."""
     size: tuple[int, int] = (0, 0)
@@ -32,11 +32,11 @@ class ChildShape:
     vocabulary_size: int = 0
     """Number of ids V, the special ones included."""
     vectors: Tensor | None = None
-    """Pretrained word vectors, float32 (V, D), that the embedding starts from."""
+    """Pretrained word vectors, float32 (V, D), that initialise the embedding."""
     vocabulary: Vocabulary | None = None
-    """The words of the ids."""
+    """The vocabulary of the ids."""
     pretrained: str | None = None
-    """Hub id or folder of a model of `transformers` that the child starts from."""
+    """Hub id or folder of a model of `transformers` that initialises the child."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Child:
     """A row of the table of children."""
 
     modality: Modality
-    """What the child can be trained on."""
+    """Kind of data that the child can be trained on."""
     build: Callable[[ChildShape], nn.Module]
-    """Draws the initial weights from torch's global generator."""
+    """Builds the child; initial weights are drawn from torch's global generator."""
     takes: tuple[str, ...] = ()
-    """Which of `vectors` and `pretrained` it can start from."""
+    """Which of `vectors` and `pretrained` can initialise the child."""
 
 
 def _vision(name: str) -> Child:
@@ -80,9 +80,9 @@ CHILDREN: dict[str, Child] = {
 
 
 def build_child(name: str, shape: ChildShape) -> nn.Module:
-    """Builds a child of K classes.
+    """Builds a child for K classes.
 
-    What it maps to what, by modality:
+    Inputs and outputs by modality:
 
     ========  ========================================  =================
     image     float images (B, C, H, W) in [0, 1]       logits (B, K)
@@ -91,8 +91,9 @@ def build_child(name: str, shape: ChildShape) -> nn.Module:
     ========  ========================================  =================
 
     Raises:
-        AdaptAugError: no child has this name, or it is one for another modality, cannot start from
-            what it is given, or does not fit the data.
+        AdaptAugError: the name is unknown, or the child is for another modality, cannot be
+            initialised with `vectors` or `pretrained`, does not fit the data, or needs a package
+            that is not installed.
     """
     if name not in CHILDREN:
         raise AdaptAugError(f"child must be one of {sorted(CHILDREN)}, got {name!r}")
@@ -106,7 +107,7 @@ def build_child(name: str, shape: ChildShape) -> nn.Module:
     for what in ("vectors", "pretrained"):
         if getattr(shape, what) is not None and what not in child.takes:
             fitting = sorted(key for key, row in CHILDREN.items() if what in row.takes)
-            raise AdaptAugError(f"{what} must be for one of the children {fitting}, got {name!r}")
+            raise AdaptAugError(f"{what} must go with one of the children {fitting}, got {name!r}")
     return child.build(shape)
 
 

@@ -1,10 +1,12 @@
-"""BERT as a child for sentences (Devlin et al. 2019), pretrained or small and random.
+"""BERT as a child for sentences (Devlin et al. 2019): pretrained, or small with random weights.
 
-The ops act on the ids of words; BERT reads word pieces. A table made once holds every word's
-pieces, so that an augmented sentence becomes BERT's input in a few tensor operations. Words are cut
-from the sentence as `adaptaug.data.vocabulary` says, in lower case. An uncased BERT's own tokenizer
-gives the same but for apostrophes, "don't" is "do", "n", "'", "t" here and "don", "'", "t" there,
-and for words that the vocabulary does not hold, which are [UNK]: "imdb?words=30000" holds more.
+Ops act on the ids of words, but BERT reads word pieces. A table that is made once holds the pieces
+of every word, so that an augmented sentence becomes BERT's input in a few tensor operations.
+
+Sentences are split into words in lower case (see `adaptaug.data.vocabulary`) and words into pieces.
+The tokenizer of an uncased BERT gives the same pieces, with two exceptions. It splits "don't" into
+"don", "'", "t"; here the pieces are "do", "n", "'", "t". And words outside the vocabulary are [UNK]
+here; a larger vocabulary, such as that of "imdb?words=30000", has fewer of them.
 """
 
 from dataclasses import dataclass
@@ -18,15 +20,16 @@ from torch import Tensor, nn
 from adaptaug.data.vocabulary import MASK, PAD, SPECIALS, UNKNOWN, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
 from adaptaug.utils.hub import check_tokenizer, loading, model_folder
+from adaptaug.utils.optional import needs
 
 MAX_LENGTH = 512
-"""Pieces of a sentence that a BERT of random weights can read, [CLS] and [SEP] included, as BERT's
-own does; the tail is cut. A task's `max_tokens` sets how many words there are."""
+"""Most pieces of a sentence, [CLS] and [SEP] included, that a BERT with random weights reads, as in
+the paper; the tail is cut. The number of words is limited by `Task.max_tokens`."""
 MAX_PIECES = 8
-"""Pieces that are kept of one word."""
+"""Most pieces that are kept of one word."""
 
 _NEW = ("classifier.", "bert.pooler.")
-"""Weights that a pretrained model need not have."""
+"""Prefixes of the weights that a pretrained model may lack; they are drawn at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +37,9 @@ class Pieces:
     """The word pieces of every word."""
 
     table: Tensor
-    """int64 (V, P), the pieces of the word of each id, then padding; none for `PAD`."""
+    """int64 (V, P): the pieces of each word, padded on the right; `PAD` has none."""
     counts: Tensor
-    """int64 (V,), how many there are."""
+    """int64 (V,): number of pieces of each word."""
     first: int
     """Id of [CLS], which opens a sentence."""
     last: int
@@ -46,7 +49,7 @@ class Pieces:
 
     @classmethod
     def of(cls, rows: list[list[int]], first: int, last: int, padding: int) -> "Pieces":
-        """The table of the pieces of V words."""
+        """Makes the table from the lists of pieces of V words."""
         counts = torch.tensor([len(row) for row in rows])
         return cls(padded(rows, padding), counts, first, last, padding)
 
@@ -55,18 +58,18 @@ class Bert(nn.Module):
     """`BertForSequenceClassification` on ids of words."""
 
     ignores_padding = True
-    """What a sentence gives does not depend on the padding after it, but for rounding."""
+    """A sentence's logits do not depend on the padding after it, except for rounding."""
 
     pieces: Tensor
     counts: Tensor
 
     def __init__(self, model: nn.Module, pieces: Pieces, length: int = MAX_LENGTH) -> None:
-        """Takes a classifier of `transformers` and the pieces of its words.
+        """Wraps a classifier of `transformers`.
 
         Args:
             model: maps `input_ids` and `attention_mask`, int64 (B, T), to `logits` (B, K).
-            pieces: of the V words.
-            length: most pieces that the model reads, at least 3.
+            pieces: word pieces of the V words.
+            length: most pieces of a sentence that the model reads, at least 3.
         """
         super().__init__()
         self.model, self.length = model, length
@@ -83,12 +86,12 @@ class Bert(nn.Module):
     def packed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The model's input for ids (B, L).
 
-        Reads the longest sentence's length from the device: the model takes far longer over
-        padding than a device takes to answer.
+        Reads the longest sentence's length T from the device: waiting for it takes far less time
+        than running the model on needless padding.
 
         Returns:
-            Pieces, int64 (B, T), with [CLS], [SEP] and padding, as long as the longest sentence;
-            and where they are no padding, int64 (B, T).
+            Pieces with [CLS], [SEP] and padding, int64 (B, T); and the attention mask, int64
+            (B, T), 0 at padding.
         """
         first, last, padding = self._ends
         counts, room = self.counts[ids], self.length - 2
@@ -98,7 +101,7 @@ class Bert(nn.Module):
         within = torch.arange(self.pieces.shape[1], device=ids.device)
         places = (ends - counts + 1)[..., None] + within  # (B, L, P)
         fits = (within < counts[..., None]) & (places <= room)
-        nowhere = longest + 2  # a column for what does not count
+        nowhere = longest + 2  # an extra column, which receives the pieces to drop
         packed = torch.full((len(ids), nowhere + 1), padding, device=ids.device)
         packed.scatter_(1, places.where(fits, nowhere).flatten(1), self.pieces[ids].flatten(1))
         packed[:, 0] = first
@@ -108,9 +111,9 @@ class Bert(nn.Module):
 
 
 def small_bert(vocabulary_size: int, num_classes: int, width: int) -> Bert:
-    """A BERT of two layers, of random weights, with one piece a word.
+    """A BERT of two layers with random weights and one piece per word.
 
-    Its hidden size is 2 `width`, in heads of 64 units where that divides it, else in one; at width
+    Its hidden size is 2 `width`, in heads of 64 units if 64 divides it, else in one head. At width
     64 it is BERT-Tiny (Turc et al. 2019).
 
     Raises:
@@ -134,16 +137,16 @@ def small_bert(vocabulary_size: int, num_classes: int, width: int) -> Bert:
 
 
 def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert:
-    """A BERT with the weights of a hub id or folder, and a new classifier where it has none.
+    """A BERT with the weights of a hub id or folder; a classifier that does not fit is drawn anew.
 
     Args:
-        name: a folder that `save_pretrained` wrote of model and tokenizer, or a hub id.
-        vocabulary: the words of the ids.
-        num_classes: classes K.
+        name: a hub id, or a folder into which `save_pretrained` wrote model and tokenizer.
+        vocabulary: the vocabulary of the ids.
+        num_classes: number of classes K.
 
     Raises:
-        AdaptAugError: the package transformers is missing, or the name is not one of a BERT model
-            with its tokenizer.
+        AdaptAugError: the package transformers is missing, or `name` is not a BERT model with its
+            tokenizer.
     """
     library, folder = _transformers(), model_folder(name)
     with loading("BERT model", name):
@@ -151,7 +154,7 @@ def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert
         model, report = library.BertForSequenceClassification.from_pretrained(
             folder,
             num_labels=num_classes,
-            ignore_mismatched_sizes=True,  # another number of classes
+            ignore_mismatched_sizes=True,  # of the classifier, for another number of classes
             use_safetensors=True,
             dtype=torch.float32,
             local_files_only=True,
@@ -174,7 +177,7 @@ def pretrained_bert(name: str, vocabulary: Vocabulary, num_classes: int) -> Bert
 
 @cache
 def _pieces(folder: Path, vocabulary: Vocabulary) -> Pieces:
-    """The pieces that the folder's tokenizer cuts the words into; made once per process."""
+    """The pieces of the words, from the folder's tokenizer; made once per process."""
     check_tokenizer("BERT model", folder, "vocab.txt")
     tokenizer: Any = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "mask_token_id")
@@ -192,10 +195,6 @@ def _pieces(folder: Path, vocabulary: Vocabulary) -> Pieces:
 
 
 def _transformers() -> Any:
-    try:
+    with needs("transformers", "child 'bert'"):
         import transformers
-    except ImportError as error:
-        raise AdaptAugError(
-            "child 'bert' needs the package transformers: pip install adaptaug[transformers]"
-        ) from error
     return transformers

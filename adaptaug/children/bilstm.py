@@ -9,12 +9,13 @@ from adaptaug.children.sentences import SentenceEncoder
 class BiLSTM(nn.Module):
     """Embedding, an LSTM in each direction, a dense layer, dropout 0.5 and a linear classifier.
 
-    embedding 2 `width`; LSTMs of `width` units, of which the last states count; dense 2 `width`,
-    ReLU; dropout 0.5; one unit for two classes, else one a class. At width 64 it is the study's.
+    The embedding has 2 `width` dimensions. Each LSTM has `width` units and passes on its last
+    state. The dense layer has 2 `width` units and ReLU. The classifier has one unit for two
+    classes, else one per class. At width 64 it is the study's model.
     """
 
     ignores_padding = True
-    """What a sentence gives does not depend on the padding after it."""
+    """A sentence's logits do not depend on the padding after it."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class BiLSTM(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Maps ids (B, L), padded on the right with 0, to logits (B, K).
 
-        Of two classes the first has logit 0: their cross-entropy is that of a sigmoid unit.
+        With two classes, the first logit is 0, so that cross-entropy is that of a sigmoid unit.
         """
         ahead, back, turned = self.encoder(ids)
         last, rows = turned[0], torch.arange(len(ids), device=ids.device)

@@ -9,8 +9,8 @@ from adaptaug.errors import AdaptAugError
 class SmallCNN(nn.Module):
     """Two 3x3 convolutions with pooling, a dense layer, dropout 0.5 and a linear classifier.
 
-    conv `width`, ReLU, pool 2; conv 2 `width`, ReLU, pool 2; dense 4 `width`, ReLU; dropout 0.5.
-    At width 32 it is the study's PrimaryNet (32, 64, 128).
+    The convolutions have `width` and 2 `width` channels, each with ReLU and 2x2 pooling. The dense
+    layer has 4 `width` units and ReLU. At width 32 it is the study's PrimaryNet (32, 64, 128).
     """
 
     def __init__(

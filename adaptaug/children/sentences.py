@@ -1,10 +1,10 @@
-"""What the children for sentences share: an embedding and an LSTM in each direction.
+"""The sentence encoder that the BiLSTM and the tagger share: an embedding and two LSTMs.
 
-Padding is kept out of the states exactly: the backward LSTM reads each sentence from its own last
-token, so that in both directions padding comes after everything that counts. Two plain LSTMs over
-padded ids are also the faster way on one CPU thread: a training step took 7.4 ms on batches of
-SST-2's lengths and 6.5 on sentences of 10 to 25 tokens (32 sentences, 10,000 words), against 11.1
-and 12.7 with packed sequences, which torch computes token by token.
+Padding never affects the states: the backward LSTM reads each sentence from its own last token, so
+that padding comes after all tokens in both directions. On one CPU thread, two plain LSTMs over
+padded ids are also faster than packed sequences, which torch computes token by token. A training
+step (32 sentences, 10,000 words) took 7.4 ms against 11.1 ms on sentences of SST-2's lengths, and
+6.5 ms against 12.7 ms on sentences of 10 to 25 tokens.
 """
 
 import torch
@@ -14,11 +14,11 @@ from adaptaug.data.vocabulary import PAD
 from adaptaug.errors import AdaptAugError
 
 FORGET_BIAS = 1.0
-"""First bias of the forget gates (Jozefowicz et al. 2015). With 0 the gradients of a long sentence
-halve at every token, down to denormal numbers, on which a CPU is ten times as slow."""
+"""Initial bias of the forget gates (Jozefowicz et al. 2015). With 0, gradients halve at every
+token. On long sentences they become denormal numbers, with which a CPU is ten times as slow."""
 
 EMBEDDING_SCALE = 0.1
-"""Standard deviation of the first embedding: words that no training sentence holds say little."""
+"""Standard deviation of the initial embedding; small, so that unseen words have little effect."""
 
 
 class SentenceEncoder(nn.Module):
@@ -29,8 +29,8 @@ class SentenceEncoder(nn.Module):
 
         Args:
             vocabulary_size: number of ids V.
-            units: units H of each LSTM; the embedding has 2 H dimensions, without `vectors`.
-            vectors: float32 (V, D), what the embedding starts from; it is trained all the same.
+            units: units H of each LSTM; without `vectors`, the embedding has 2 H dimensions.
+            vectors: float32 (V, D), the initial embedding, which is trained further.
 
         Raises:
             AdaptAugError: there are not V vectors.
@@ -49,7 +49,7 @@ class SentenceEncoder(nn.Module):
                 self.words.weight.copy_(vectors)
         self.forwards, self.backwards = (nn.LSTM(dimensions, units) for _ in range(2))
         for lstm in (self.forwards, self.backwards):
-            bias = lstm.get_parameter("bias_hh_l0")  # of input, forget, cell and output gate
+            bias = lstm.get_parameter("bias_hh_l0")  # gates: input, forget, cell, output
             nn.init.constant_(bias[units : 2 * units], FORGET_BIAS)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -59,10 +59,10 @@ class SentenceEncoder(nn.Module):
             ids: int64 (B, L), padded on the right with 0; at least one token a row.
 
         Returns:
-            The states of the forward LSTM and of the backward LSTM, both (L, B, H) in the order in
-            which each reads; and the position that the backward LSTM reads at each of its steps,
-            int64 (L, B), which is also its step at each position. States and positions beyond a
-            sentence's end mean nothing.
+            The states of the forward LSTM and of the backward LSTM, both (L, B, H), in the order in
+            which each LSTM reads; and the position that the backward LSTM reads at each step, int64
+            (L, B), which is also the step at which it reads each position. Entries beyond a
+            sentence's end are meaningless.
         """
         lengths = (ids != PAD).sum(1)
         steps = torch.arange(ids.shape[1], device=ids.device)

@@ -7,10 +7,10 @@ from adaptaug.children.sentences import SentenceEncoder
 
 
 class Tagger(nn.Module):
-    """Embedding 2 `width`, an LSTM of `width` units in each direction, dropout 0.5, linear."""
+    """Embedding of 2 `width`, an LSTM of `width` units in each direction, dropout 0.5, linear."""
 
     ignores_padding = True
-    """What a sentence gives does not depend on the padding after it."""
+    """A sentence's logits do not depend on the padding after it."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Tagger(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Maps ids (B, L), padded on the right with 0, to logits (B, L, K).
 
-        Those at padding mean nothing.
+        Logits at padding are meaningless.
         """
         ahead, back, turned = self.encoder(ids)
         back = back.gather(0, turned[..., None].expand_as(back))

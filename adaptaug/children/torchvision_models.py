@@ -1,15 +1,17 @@
-"""Networks of torchvision as children, from random weights, fitted to small images.
+"""Torchvision's networks as children, with random initial weights, adapted to small images.
 
-What differs from torchvision's:
+Differences from torchvision:
 
-- The first layer takes as many channels as the images have.
-- Images of up to `SMALL` pixels keep their resolution at the start, as He et al. (2016) do on
-  CIFAR-10: a ResNet's first convolution is 3x3 of stride 1 and no pooling follows, EfficientNet's
-  has stride 1. Each then divides the sides by 8 and 16, instead of by 32.
-- VGG-16 has batch normalisation, torchvision's `vgg16_bn`: from random weights, Adam at the
-  study's 1e-3 took it to a loss of 0.01 on 16 images in 20 steps, where the plain one stayed at
-  2.1 of 2.3, near chance. For small images its head is one hidden layer of 512 units over the mean
-  of the last feature map, instead of two of 4,096 over 7x7 of it.
+- The first layer accepts as many channels as the images have.
+- The first layers keep the resolution of images of up to `SMALL` pixels, as in He et al. (2016) on
+  CIFAR-10: a ResNet's first convolution is 3x3 with stride 1, and no pooling follows; the first
+  convolution of EfficientNet has stride 1. In all, ResNets divide the sides by 8 and EfficientNet
+  by 16, instead of by 32.
+- VGG-16 has batch normalisation (torchvision's `vgg16_bn`), without which it hardly trains from
+  random weights: on 16 images, 20 steps of Adam at 1e-3, the AugNet study's learning rate, reached
+  a loss of 0.01 with it, and of 2.1 without it (2.3 is chance).
+- For small images, the head of VGG-16 is one hidden layer of 512 units on the mean of the last
+  feature map, instead of two of 4,096 units on 7x7 positions of it.
 """
 
 from collections.abc import Callable
@@ -18,25 +20,27 @@ from typing import Any
 from torch import Tensor, nn
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.utils.optional import needs
 
 SMALL = 64
-"""Height and width in pixels up to which images are small."""
+"""Largest height and width, in pixels, of images that count as small."""
 
 
 class VisionNet(nn.Module):
     """A network of torchvision for images in [0, 1]."""
 
     def __init__(self, name: str, channels: int, size: tuple[int, int], num_classes: int) -> None:
-        """Builds the network, whose initial weights torch's global generator draws.
+        """Builds the network; initial weights are drawn from torch's global generator.
 
         Args:
             name: a key of `NETWORKS`.
             channels: 1 or 3.
             size: height and width in pixels.
-            num_classes: classes K.
+            num_classes: number of classes K.
 
         Raises:
-            AdaptAugError: the images are smaller than the network can take.
+            AdaptAugError: the images are smaller than the network accepts, or torchvision is not
+                installed.
         """
         super().__init__()
         smallest, build = NETWORKS[name]
@@ -45,10 +49,11 @@ class VisionNet(nn.Module):
                 f"child '{name}' needs images of at least {smallest}x{smallest} pixels, "
                 f"got {size[0]}x{size[1]}"
             )
-        self.network: nn.Module = build(name, channels, max(size) <= SMALL, num_classes)
+        with needs("search", f"child '{name}'"):
+            self.network: nn.Module = build(name, channels, max(size) <= SMALL, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps images (B, C, H, W) in [0, 1], brought to about unit variance, to logits (B, K)."""
+        """Maps images (B, C, H, W) in [0, 1], rescaled to about unit variance, to logits (B, K)."""
         logits: Tensor = self.network(4 * (images - 0.5))
         return logits
 
@@ -97,17 +102,17 @@ NETWORKS: dict[str, tuple[int, Callable[[str, int, bool, int], Any]]] = {
     "vgg16": (32, _vgg),
     "efficientnet_b0": (8, _efficientnet),
 }
-"""By name: the fewest pixels of a side, and what builds it for channels, small or not, classes."""
+"""By name: smallest side in pixels, and the builder (name, channels, small images, classes)."""
 
 
 def _torchvision(name: str, num_classes: int) -> Any:
-    from torchvision import models  # takes two seconds, which other children save
+    from torchvision import models  # imported late: takes two seconds
 
     return models.get_model(name, weights=None, num_classes=num_classes)
 
 
 def _first(old: nn.Conv2d, channels: int, **changes: int) -> nn.Conv2d:
-    """A convolution like another, but for its input channels and what else changes."""
+    """A new convolution like `old`, with other input channels and with the `changes`."""
     new = nn.Conv2d(
         channels,
         old.out_channels,
@@ -119,7 +124,7 @@ def _first(old: nn.Conv2d, channels: int, **changes: int) -> nn.Conv2d:
 
 
 def _draw(layer: nn.Conv2d) -> None:
-    """First weights (He et al. 2015), as torchvision draws them."""
+    """Draws initial weights (He et al. 2015) as torchvision does."""
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

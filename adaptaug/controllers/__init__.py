@@ -1,4 +1,4 @@
-"""Controllers: whoever picks the magnitudes of the ops during a training run."""
+"""Controllers: the rules and policies that pick the magnitudes of the ops in a training run."""
 
 from typing import TYPE_CHECKING
 

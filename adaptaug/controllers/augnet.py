@@ -1,37 +1,37 @@
-"""AugNet (study 4): a small network that learns during the very run that it steers.
+"""AugNet (study 4): a small network that learns during the training run that it augments.
 
-As in the study: 64 and 32 units with ReLU, Adam at 1e-2, fed with the current loss and accuracy,
-updated from what followed. Where the study leaves it open or is changed here:
+As in the study, the network has 64 and 32 units with ReLU, reads the current loss and accuracy, and
+learns with Adam at 1e-2 from what followed its decisions. What the study leaves open, and what is
+changed:
 
-* The current loss and accuracy are those of the last augmented batches and of the validation
-  split, four numbers: the first tell what the magnitudes do to training, the second whether that
-  helps. An observation brings both.
-* The study predicts for the next batch; here for the batches until the next decision. A run with
-  `decision_interval=1` is the study's.
-* The gradient estimator is the score function (REINFORCE) with a running baseline, on the fall in
-  validation loss. The path-wise gradient would have to go through the child's update: it needs
-  ops that are differentiable in their magnitude, the model and its optimizer in hand, and a second
-  backward pass. `adaptaug.controllers.score_function` has the equations.
+* It reads four numbers: loss and accuracy of the last augmented batches, which show what the
+  magnitudes do to training, and loss and score on the validation split, which show whether they
+  help.
+* The study picks magnitudes for the next batch; here they hold until the next decision. With
+  `decision_interval=1` a run is the study's.
+* The gradient estimator is the score function (REINFORCE) with a running baseline; the reward is
+  the fall in validation loss. `adaptaug.controllers.score_function` has the equations and says why
+  the path-wise gradient is not used.
 """
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import skip_init  # the usual initialisation draws from the global generator
+from torch.nn.utils import skip_init  # default initialisation would draw from the global generator
 
 from adaptaug.controllers.score_function import ScoreFunction
 from adaptaug.policy.network import START, initialise
 from adaptaug.policy.observation import Observation
 
-INPUTS = ("batch_loss", "batch_accuracy", "validation_loss", "validation_accuracy")
+INPUTS = ("batch_loss", "batch_accuracy", "validation_loss", "validation_score")
 """The features that the network reads."""
 
 
 class AugNet(ScoreFunction):
-    """Learns the magnitudes from nothing in each run, by the score function (REINFORCE).
+    """Learns the magnitudes from scratch in each run, with the score function (REINFORCE).
 
-    It starts near `adaptaug.policy.network.START_MAGNITUDE` for every op. The more decisions a run
-    has, the more it can learn: a few dozen at least.
+    Every op starts near `adaptaug.policy.network.START_MAGNITUDE`. Learning needs a few dozen
+    decisions in a run at least.
     """
 
     probes = False
@@ -43,16 +43,17 @@ class AugNet(ScoreFunction):
         learning_rate: float = 1e-2,
         noise: float = 0.3,
     ) -> None:
-        """Describes the network; it is built anew for each run.
+        """Sets the parameters of the network, which is built anew for each run.
 
         Args:
-            n_ops: length of the op space.
+            n_ops: number of ops.
             hidden: widths of the hidden layers.
-            learning_rate: Adam's.
-            noise: standard deviation of the draws around the network's output, before squashing.
+            learning_rate: learning rate of Adam.
+            noise: standard deviation of the draws around the network's latents.
 
         Raises:
-            AdaptAugError: a rate or a noise that cannot be learned with.
+            AdaptAugError: learning rate or noise is negative or not finite, or the noise is 0 and
+                the learning rate is not.
         """
         self.n_ops, self.hidden = n_ops, tuple(hidden)
         super().__init__(learning_rate, noise)

@@ -1,4 +1,4 @@
-"""What a controller is: whoever picks the magnitudes."""
+"""The base class of controllers, which pick the magnitudes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,26 +10,29 @@ from adaptaug.policy.observation import Observation
 class Controller:
     """Picks the magnitudes of an op space at every decision of one training run.
 
-    Every arm of every comparison is one, so that all run through one training loop.
+    Every arm of every comparison is a controller, so that all arms share one training loop.
     """
 
     observes: bool = False
-    """Whether the next `decide` reads an observation, which then is paid for."""
+    """Whether `decide` reads an observation; only then is one made, and its cost counted."""
     probes: bool = True
-    """Whether `decide` reads what each op alone would do; looked at only where `observes`."""
+    """Whether `decide` reads the probe features of the ops; read only if `observes` is True."""
+    min_epochs: float = 0.0
+    """Epochs of the shortest run that is augmented; shorter runs are neither augmented nor
+    observed."""
 
-    def start(self, seed: int) -> None:
-        """Prepares for a new training run."""
+    def reset(self, seed: int) -> None:
+        """Prepares for a new training run; `seed` fixes every draw of the controller."""
 
     def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:
         """Picks the magnitudes until the next decision.
 
-        A controller that learns online does so here: an observation shows what the magnitudes
-        picked last have led to.
+        A controller that learns during the run learns here, since the observation shows the effect
+        of the magnitudes that it picked last.
 
         Args:
-            progress: fraction of the run done, in [0, 1).
-            observation: what is known of the run; None unless `observes`.
+            progress: fraction of the run that is done, in [0, 1).
+            observation: the observation of the run; None unless `observes` is True.
 
         Returns:
             One magnitude in [0, 1] per op.
@@ -37,18 +40,18 @@ class Controller:
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know, as tensors and plain data; empty if nothing."""
+        """State for a checkpoint, as tensors and plain data; empty by default."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to a `state_dict`."""
+        """Restores a `state_dict`."""
 
 
 def check_magnitudes(magnitudes: Sequence[float]) -> list[float]:
-    """The magnitudes as a list, one in [0, 1] per op.
+    """Returns the magnitudes as a list, if all lie in [0, 1].
 
     Raises:
-        AdaptAugError: one is out of range.
+        AdaptAugError: a magnitude is out of range.
     """
     for index, magnitude in enumerate(magnitudes):
         if not 0 <= magnitude <= 1:

@@ -1,4 +1,4 @@
-"""The feedback rule of study 1: as complex as the validation loss allows."""
+"""The feedback rule of study 1: raises or lowers the augmentation by the validation loss."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from adaptaug.policy.observation import Observation
 
 
 class Reactive(Controller):
-    """Steps through levels of augmentation, up while the validation loss falls, else down.
+    """Moves through levels of augmentation: up while the validation loss falls, otherwise down.
 
-    Each decision compares the validation loss with the last decision's. Lower by more than the
-    share `tolerance` of it speaks for the next level, anything else (stagnant, higher, not
-    finite) for the level before; `patience` decisions in a row that agree make the move. The
-    study decides once an epoch, or every 500 batches.
+    Each decision compares the validation loss with that at the last decision. If it fell by more
+    than the fraction `tolerance`, the decision votes for the next level. Otherwise (the loss is
+    stagnant, higher or not finite) it votes for the level before. The level changes after
+    `patience` equal votes in a row. The study decides once per epoch, or every 500 batches.
     """
 
     observes = True
@@ -27,16 +27,16 @@ class Reactive(Controller):
         patience: int = 1,
         tolerance: float = 0.0,
     ) -> None:
-        """Describes the rule.
+        """Sets the parameters of the rule.
 
         Args:
-            levels: from least to most complex, each with one magnitude in [0, 1] per op.
-            start: index of the level that a run starts at.
-            patience: decisions that must agree before a move, 1 or more.
-            tolerance: relative fall in validation loss that still counts as stagnant, in [0, 1).
+            levels: the levels from weakest to strongest, each with one magnitude in [0, 1] per op.
+            start: index of the level at which a run starts.
+            patience: number of equal votes in a row that change the level, at least 1.
+            tolerance: largest relative fall in validation loss that counts as stagnant, in [0, 1).
 
         Raises:
-            AdaptAugError: one of them is out of its range.
+            AdaptAugError: an argument is out of its range.
         """
         self.levels = [check_magnitudes(level) for level in levels]
         counts = [len(level) for level in self.levels]
@@ -50,16 +50,16 @@ class Reactive(Controller):
             if not fits:
                 raise AdaptAugError(f"{rule}, got {value!r}")
         self.first, self.patience, self.tolerance = start, patience, tolerance
-        self.start(0)
+        self.reset(0)
 
-    def start(self, seed: int) -> None:
-        """Goes to the first level; nothing is drawn."""
+    def reset(self, seed: int) -> None:
+        """Returns to the start level; the rule draws nothing at random."""
         self._level = self.first
         self._loss: float | None = None
-        self._agreed = 0  # decisions in a row, above 0 for up and below for down
+        self._agreed = 0  # equal votes in a row: positive for up, negative for down
 
     def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:
-        """Moves if it is time to, and returns the level's magnitudes."""
+        """Votes, changes the level after enough votes, and returns the level's magnitudes."""
         if observation is None:
             raise ValueError("the reactive rule must observe the run, got no observation")
         loss = observation.feature("validation_loss")
@@ -69,15 +69,15 @@ class Reactive(Controller):
         return self.levels[self._level]
 
     def state_dict(self) -> dict[str, Any]:
-        """The level, and what the next vote depends on."""
+        """The level, the last validation loss and the votes in a row."""
         return {"level": self._level, "loss": self._loss, "agreed": self._agreed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to a `state_dict`."""
+        """Restores a `state_dict`."""
         self._level, self._loss, self._agreed = state["level"], state["loss"], state["agreed"]
 
     def _vote(self, direction: int) -> None:
-        """Counts a vote up (1) or down (-1), and moves where enough agree."""
+        """Counts a vote up (1) or down (-1), and changes the level after `patience` equal ones."""
         self._agreed = self._agreed + direction if self._agreed * direction > 0 else direction
         if abs(self._agreed) >= self.patience:
             self._level = min(max(self._level + direction, 0), len(self.levels) - 1)

@@ -1,24 +1,31 @@
-"""Learning during the run that is steered: the score-function estimator (REINFORCE).
+"""Learning during the training run with the score-function estimator (REINFORCE).
 
-At each decision a network says where to go, and the magnitudes are drawn around that:
+At each decision a network computes the mean mu of a normal distribution of latents, one per op, and
+the magnitudes are drawn from it:
 
-    z = mu + noise * e,  e ~ N(0, 1) per op,  magnitudes = squashed z
+    z = mu + noise * e,  e ~ N(0, 1) per op,  magnitudes = to_magnitudes(tanh(z))
 
-The next decision sees what followed. The reward is the fall in validation loss, as the logarithm
-of its ratio, so that a fall by a tenth is worth the same early and late; a running mean of it is
-the baseline. With A for reward minus baseline, the gradient of the expected reward is estimated by
+The next decision observes the effect. The reward is the fall in validation loss as a log ratio,
+log(loss before / loss after), so that a fall by a tenth has the same reward early and late. The
+baseline is a running mean of the rewards. With A = reward - baseline, the gradient of the expected
+reward is estimated by
 
     A * grad log N(z; mu, noise^2) = A * e / noise * grad mu
 
-(Williams 1992, "Simple statistical gradient-following algorithms", section 6) and taken by Adam.
+(Williams 1992, "Simple statistical gradient-following algorithms", section 6), and Adam takes a
+step along it.
 
 Why not the path-wise gradient, from the validation loss through the child's update and the
-augmented batch back to the magnitudes: it needs ops that are differentiable in their magnitude
-(token ops, erasing and whatever is drawn by chance are not), the model and its optimizer in hand
-(a controller has neither), a second backward pass through each update, and it sees no further
-than that update. The score function needs only numbers that are measured anyway, and an interval
-between decisions may be of any length. What it costs is variance: one number tells about all ops,
-so a handful of decisions teaches little.
+augmented batch back to the magnitudes:
+
+* It needs ops that are differentiable in their magnitude; token ops, erasing and random choices are
+  not.
+* It needs the model and its optimizer, which a controller does not have.
+* It needs a second backward pass through each update, and ignores effects beyond that update.
+
+The score function needs only numbers that are measured anyway, and intervals between decisions may
+have any length. Its drawback is variance: one reward credits all ops together, so a handful of
+decisions teaches little.
 """
 
 import copy
@@ -36,16 +43,16 @@ from adaptaug.policy.network import to_magnitudes
 from adaptaug.policy.observation import LIMIT, Observation
 
 BASELINE_DECAY = 0.9
-"""Share of the running mean of the rewards that the next reward leaves in place."""
+"""Decay of the running mean of the rewards: the weight of its old value at each new reward."""
 
 SMALLEST_LOSS = 1e-3
-"""Validation losses (over log(classes)) below this count as this: they are all noise."""
+"""Lower bound of the validation loss (over log(classes)) in the reward; below it all is noise."""
 
 
 class ScoreFunction(Controller):
-    """A controller that learns from what followed each of its decisions, all in one run.
+    """A controller that learns from the effect of each of its decisions within one run.
 
-    A kind of it builds the network in `_begin` and picks what that reads in `_inputs`.
+    Subclasses build the network in `_begin` and select its inputs in `_inputs`.
     """
 
     observes = True
@@ -54,8 +61,8 @@ class ScoreFunction(Controller):
         """Takes Adam's learning rate and the standard deviation of the draws, in latents.
 
         Raises:
-            AdaptAugError: one of them is negative or not finite, or there is nothing to learn
-                from without noise.
+            AdaptAugError: one of them is negative or not finite, or the noise is 0 and the learning
+                rate is not, since nothing can be learned without noise.
         """
         for name, value in (("learning_rate", learning_rate), ("noise", noise)):
             if not (math.isfinite(value) and value >= 0):
@@ -65,10 +72,10 @@ class ScoreFunction(Controller):
                 f"noise must be above 0 where learning_rate is, got {noise!r} for {learning_rate!r}"
             )
         self.learning_rate, self.noise = learning_rate, noise
-        self.start(0)
+        self.reset(0)
 
-    def start(self, seed: int) -> None:
-        """Forgets the run before; `seed` fixes every draw."""
+    def reset(self, seed: int) -> None:
+        """Forgets all that the last run taught; `seed` fixes every draw."""
         self._random = torch.Generator().manual_seed(seed)
         self._network = self._begin(self._random)
         self._learned = [p for p in self._network.parameters() if p.requires_grad]
@@ -77,7 +84,7 @@ class ScoreFunction(Controller):
         self._baseline: float | None = None
 
     def decide(self, progress: float, observation: Observation | None) -> Sequence[float]:
-        """Learns from what the last magnitudes led to, then draws the next."""
+        """Learns from the effect of the last magnitudes, then draws the next."""
         if observation is None:
             raise ValueError(f"{type(self).__name__} must observe the run, got no observation")
         loss = max(SMALLEST_LOSS, _finite(observation.feature("validation_loss")))
@@ -95,7 +102,7 @@ class ScoreFunction(Controller):
         return chosen
 
     def state_dict(self) -> dict[str, Any]:
-        """What was learned, and the last decision, which is yet to be learned from."""
+        """What was learned, and the last decision, whose reward is still to come."""
         state = {
             "random": self._random.get_state(),
             "parameters": [parameter.detach() for parameter in self._learned],
@@ -106,7 +113,7 @@ class ScoreFunction(Controller):
         return copy.deepcopy(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to a `state_dict`."""
+        """Restores a `state_dict`."""
         state = copy.deepcopy(state)
         self._random.set_state(state["random"].cpu())
         with torch.no_grad():
@@ -119,19 +126,19 @@ class ScoreFunction(Controller):
             self._last = inputs.cpu(), draw.cpu(), loss
 
     def _begin(self, generator: torch.Generator) -> nn.Module:
-        """The network of a new run: inputs (1, size) to latents (1, n_ops)."""
+        """Builds the network of a new run; it maps inputs (1, size) to latents (1, n_ops)."""
         raise NotImplementedError
 
     def _inputs(self, observation: Observation) -> np.ndarray:
-        """What the network reads of an observation: float32 (size,)."""
+        """The inputs that the network reads from an observation: float32 (size,)."""
         raise NotImplementedError
 
     @torch.enable_grad()
     def _learn(self, inputs: Tensor, draw: Tensor, reward: float) -> None:
-        """Takes one step along the estimate from one decision and its reward."""
+        """Takes one step along the gradient estimated from one decision and its reward."""
         baseline = reward if self._baseline is None else self._baseline
         self._baseline = BASELINE_DECAY * baseline + (1 - BASELINE_DECAY) * reward
-        # Times noise^2, a constant that Adam takes no notice of.
+        # The estimate times noise^2, a constant factor that does not change Adam's steps.
         objective = (reward - baseline) * self.noise * (draw * self._network(inputs)).sum()
         self._optimizer.zero_grad()
         (-objective).backward()

@@ -1,4 +1,4 @@
-"""Data sets as tensors: where they come from and how they are split."""
+"""Data sets as tensors: loading, splitting, vocabularies, lexicons and word vectors."""
 
 from typing import TYPE_CHECKING
 

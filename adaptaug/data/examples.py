@@ -1,4 +1,4 @@
-"""What the rest of the project sees of a data set: examples, a source, a split."""
+"""How the project represents a data set: `Examples`, a `Source` and a `Split`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Examples:
 
     @property
     def modality(self) -> Modality:
-        """Which kind of data these are, from the shapes of the tensors."""
+        """Kind of data, derived from the shapes of the tensors."""
         if self.inputs.ndim == 4:
             return "image"
         return "text" if self.targets.ndim == 1 else "tagging"
@@ -34,7 +34,7 @@ class Examples:
         return self.targets.shape[0]
 
     def __getitem__(self, index: Tensor) -> "Examples":
-        """The rows that ``index`` names: int64 (n,) or bool (N,), on any device."""
+        """The rows at ``index``: int64 (n,) or bool (N,), on any device."""
         index = index.to(self.targets.device)
         return Examples(self.inputs[index], self.targets[index])
 
@@ -48,7 +48,7 @@ class Source:
     """A data set before it is split; build one with `make_source`, which checks it."""
 
     name: str
-    """What `load` calls it: an embedded name, a hub id or a folder."""
+    """Name as given to `load`: a built-in data set, a hub id or a folder."""
     train: Examples
     """The pool from which training and reward-validation rows are drawn."""
     test: Examples
@@ -56,11 +56,11 @@ class Source:
     classes: tuple[str, ...]
     """Class names; the position is the label. In tagging the tags: "O", "B-PER", "I-PER"."""
     vocabulary: Vocabulary | None = None
-    """The V words of the ids; None for images."""
+    """The vocabulary of the ids, of V words; None for images."""
 
     @property
     def modality(self) -> Modality:
-        """Which kind of data it is."""
+        """Kind of data: images, sentences or tagged sentences."""
         return self.train.modality
 
     @property
@@ -85,11 +85,11 @@ class Split:
     """Three disjoint sets of examples; nothing is ever selected on ``test``."""
 
     train: Examples
-    """What the child learns from."""
+    """Training examples of the child."""
     validation: Examples
-    """Reward-validation: what the reward and the probes are measured on."""
+    """Reward-validation: the reward and the probes are measured on these examples."""
     test: Examples
-    """Final test: what reports are measured on."""
+    """Final test: reports are measured on these examples."""
     num_classes: int
     """Number of classes K, the same in all three."""
 
@@ -105,12 +105,12 @@ def make_source(
     """Check that two sets of examples form one data set.
 
     Args:
-        name: what to call it.
+        name: name of the data set.
         train: the pool; see `Examples`.
         test: the final test examples; images of the same (C, H, W), sentences of any L.
         classes: class names; without them, "0" to the largest label in ``train``.
-        vocabulary: of sentences; None for images.
-        test_part: what the test split is called in errors.
+        vocabulary: vocabulary of the sentences; None for images.
+        test_part: name of the test split, for error messages.
 
     Raises:
         AdaptAugError: an empty split, image shapes that differ between the splits, channels
@@ -149,7 +149,7 @@ def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = N
 
     Args:
         examples: int64 ids (N, L), targets (N,) or (N, L).
-        place: what to call them in errors.
+        place: where they are, for error messages.
         vocabulary_size: V; None leaves large ids unchecked.
     """
     ids, targets = examples.inputs, examples.targets
@@ -172,7 +172,7 @@ def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = N
 
 
 def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
-    """Raise AdaptAugError at the first label, int64 (N,), or tag, (N, L), that is not in 0..K-1."""
+    """Raise AdaptAugError at the first label, int64 (N,), or tag, (N, L), outside 0..K-1."""
     wrong = (targets < 0) | (targets >= num_classes)
     if targets.ndim == 2:
         wrong &= targets != IGNORED
@@ -180,7 +180,7 @@ def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
 
 
 def _raise_first(wrong: Tensor, values: Tensor, rule: str, place: str) -> None:
-    """Raise AdaptAugError with the first value, in row order, that is wrong, and where it is."""
+    """Raise AdaptAugError with the first wrong value, in row order, and where it is."""
     found = wrong.nonzero()
     if len(found):
         row, *token = found[0].tolist()

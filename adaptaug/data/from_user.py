@@ -1,4 +1,4 @@
-"""A user's own tensors and Dataset objects as a source."""
+"""Checks and converts a user's own data: tensors, and PyTorch `Dataset` objects of images."""
 
 import operator
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ def from_tensors(
     name: str = "tensors",
     classes: Sequence[str] | None = None,
 ) -> Source:
-    """Make a source of tensors.
+    """Make a source from tensors of images.
 
     Args:
         inputs: images of the pool (N, C, H, W), uint8 in 0..255 or floating point in [0, 1].
         targets: their labels (N,), any integer type, in 0..K-1.
         test_inputs: images of the test split (M, C, H, W).
         test_targets: their labels (M,).
-        name: what to call it.
+        name: name of the data set.
         classes: K class names; by default "0" to the largest label.
 
     Returns:
@@ -50,14 +50,14 @@ def from_dataset(
     name: str = "dataset",
     classes: Sequence[str] | None = None,
 ) -> Source:
-    """Make a source of two map-style Datasets of ``(image, label)``; each row is read once.
+    """Make a source from two map-style Datasets of ``(image, label)``; each row is read once.
 
     Args:
         train: the pool; an image is a PIL image or a tensor (C, H, W) as in `from_tensors`.
         test: the test split.
-        name: what to call it.
-        classes: class names; by default ``train.classes`` where there is one, as in torchvision,
-            else "0" to the largest label.
+        name: name of the data set.
+        classes: class names; by default ``train.classes`` if it exists, as in torchvision, else "0"
+            to the largest label.
 
     Raises:
         AdaptAugError: as `from_tensors`, and images of mixed type, size or mode.
@@ -73,15 +73,16 @@ def from_dataset(
 
 
 def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: str) -> Examples:
-    """Brings a user's examples into one form.
+    """Checks a user's examples and converts them to `Examples`.
 
     Args:
-        data: examples as they are, (images, labels) as in `from_tensors`, (ids, labels or tags)
-            as in `Examples`, or a Dataset of images as in `from_dataset`.
-        place: what to call them in errors.
+        data: `Examples`; a pair (images, labels) as in `from_tensors`; a pair (ids, labels or tags)
+            as in `Examples`; or a Dataset of images as in `from_dataset`.
+        place: where they are, for error messages.
 
     Raises:
-        AdaptAugError: there are none, or they break a rule of `from_tensors`, `from_dataset`.
+        AdaptAugError: there is no example, or one breaks a rule of `from_tensors`, `from_dataset`
+            or `Examples`.
     """
     if isinstance(data, tuple) and len(data) == 2:
         inputs, targets = data
@@ -98,7 +99,7 @@ def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: st
 def _decoded(
     dataset: Dataset[Any], place: str, layout: Layout | None = None
 ) -> tuple[Examples, Layout | None]:
-    """All examples of a map-style data set, and the layout that its PIL images have."""
+    """All examples of a map-style data set, and the layout of its images if they are PIL images."""
     images, targets = _read(dataset, place)
     if all(isinstance(image, Image.Image) for image in images):
         inputs, layout = decode(images.__getitem__, len(images), place, layout)
@@ -108,7 +109,7 @@ def _decoded(
 
 
 def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
-    """Check one split's tensors and bring them to uint8 and int64."""
+    """Check one split's images and labels and convert them to uint8 and int64."""
     if inputs.ndim != 4:
         raise AdaptAugError(
             f"images must have shape (N, C, H, W), got {tuple(inputs.shape)} in {place}"
@@ -123,13 +124,13 @@ def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
 
 
 def _checked(inputs: Tensor, targets: Tensor, place: str) -> Examples:
-    """Images or, where the inputs have two dimensions, token ids."""
+    """Check images, or token ids if the inputs have two dimensions."""
     check = _checked_ids if inputs.ndim == 2 else checked_examples
     return check(inputs, targets, place)
 
 
 def _checked_ids(ids: Tensor, targets: Tensor, place: str) -> Examples:
-    """Check token ids and their labels or tags and bring them to int64."""
+    """Check token ids and their labels or tags and convert them to int64."""
     shapes = (tuple(ids.shape[:1]), tuple(ids.shape))
     if tuple(targets.shape) not in shapes:
         raise AdaptAugError(
@@ -192,7 +193,7 @@ def _read(dataset: Dataset[Any], place: str) -> tuple[list[Any], Tensor]:
 
 
 def _stack(images: list[Any], place: str) -> Tensor:
-    """Tensors of one shape and type as one batch."""
+    """Stack tensors, which must have one shape and type, into one batch."""
     kinds = [_kind(image) for image in images]
     for row, (image, kind) in enumerate(zip(images, kinds, strict=True)):
         if not isinstance(image, Tensor | Image.Image):
@@ -209,7 +210,7 @@ def _stack(images: list[Any], place: str) -> Tensor:
 
 
 def _kind(image: object) -> str:
-    """What must be the same in all images of a Dataset: shape and type, in words."""
+    """Shape and type of an image in words: all images of a Dataset must share them."""
     if isinstance(image, Tensor):
         return f"{image.dtype} {tuple(image.shape)}"
     return type(image).__name__

@@ -1,8 +1,8 @@
-"""Hub ids and local folders through `datasets.load_dataset`.
+"""Loads data sets from the Hugging Face Hub or a local folder with `datasets.load_dataset`.
 
-Columns are found by their feature type, so that code which works on a hub id works on a folder.
-Images come first: a data set with an image column is one of images, whatever else it has. Then
-tagging, which is a list of tokens and a list of tags, then text.
+Columns are found by their feature type, so that hub ids and folders are read alike. A data set with
+a column of images is read as images, whatever other columns it has. Otherwise, one with a column of
+token lists and a column of tag lists is read as tagging, and one with a column of strings as text.
 """
 
 import io
@@ -39,11 +39,11 @@ def load_hub(name: str) -> Source:
 
     Args:
         name: a folder that `datasets.load_dataset` can read, or a hub id. The pool is its split
-            "train"; the test split is "test", or "validation" where there is none with labels.
-            What stands after a "?" chooses how it is read; see `Choices`.
+            "train"; the test split is "test", or "validation" if "test" is missing or unlabelled.
+            Options after a "?" say how it is read; see `Choices`.
 
     Raises:
-        AdaptAugError: an unknown choice, no such folder, a hub id that is unknown or cannot be
+        AdaptAugError: an unknown option, no such folder, a hub id that is unknown or cannot be
             reached, a missing split or column, or rows that `decode`, `from_texts`, `from_tagged`
             or `make_source` refuse.
     """
@@ -71,7 +71,7 @@ def load_hub(name: str) -> Source:
 
 
 def _load_images(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
-    """Images with a label each."""
+    """Loads images with one label each."""
     train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
     layout: Layout | None = None
@@ -86,7 +86,7 @@ def _load_images(tables: Tables, columns: Columns, name: str, choices: Choices) 
 
 
 def _load_texts(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
-    """Sentences with a label each."""
+    """Loads sentences with one label each."""
     train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
     parts = [
@@ -100,7 +100,7 @@ def _load_texts(tables: Tables, columns: Columns, name: str, choices: Choices) -
 
 
 def _load_tagged(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
-    """Lists of tokens with a tag each."""
+    """Loads lists of tokens with one tag for each token."""
     parts = [(table[columns[0]][:], table[columns[1]][:]) for table in tables.values()]
     return from_tagged(
         *parts[0], *parts[1], name=name, max_words=choices.max_words,
@@ -110,7 +110,7 @@ def _load_tagged(tables: Tables, columns: Columns, name: str, choices: Choices) 
 
 
 def _open(name: str) -> DatasetDict:
-    """The splits of a folder or hub id, with the library's many errors as one sentence each."""
+    """The splits of a folder or hub id; each of the library's errors becomes one sentence."""
     path = Path(name).expanduser()
     is_local = path.is_dir()
     if not is_local and (name.startswith(("/", ".", "~")) or name.count("/") > 1 or path.exists()):
@@ -118,7 +118,7 @@ def _open(name: str) -> DatasetDict:
     try:
         return load_dataset(str(path) if is_local else name)
     except Exception as error:
-        cause = error.__cause__ or error  # the library's own says only that reading failed
+        cause = error.__cause__ or error  # the outer error says only that reading failed
         reason = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         if is_local:
             sentence = f"folder '{name}' must hold a data set that datasets.load_dataset can read"
@@ -138,7 +138,7 @@ def _open(name: str) -> DatasetDict:
 
 
 def _test_part(tables: DatasetDict) -> str:
-    """The split to test on: "test" if it has labels (GLUE's has none), else "validation"."""
+    """Name of the test split: "test" if it has labels (GLUE's has none), else "validation"."""
     if "test" not in tables:
         return "validation"
     if "validation" not in tables:
@@ -149,39 +149,41 @@ def _test_part(tables: DatasetDict) -> str:
 
 
 def _image_columns(table: Dataset, name: str) -> Columns:
-    """The column of images: `image` or `img` first if there are several."""
+    """The column of images; of several, `image` or `img` if there is one, else the first."""
     found = [column for column, kind in table.features.items() if isinstance(kind, ImageFeature)]
     return _first(found, ("image", "img"))
 
 
 def _tag_columns(table: Dataset, name: str) -> Columns:
-    """The columns of tokens and of tags; tags may be strings if the column has their name."""
+    """The columns of tokens and of tags; tags may be strings in a column named as in `_TAGS`."""
     items = {column: _item(kind) for column, kind in table.features.items()}
     strings = [column for column, item in items.items() if _is_string(item)]
     found = [column for column, item in items.items() if isinstance(item, ClassLabel)]
     tags = _first(found or [column for column in strings if column in _TAGS], _TAGS)
     tokens = _first([column for column in strings if column not in tags], ("tokens", "words"))
     if len(found) > 1 and tokens:
-        logger.warning("data set '%s': '%s' holds the tags, of %s", name, *tags, ", ".join(found))
+        columns = ", ".join(found)
+        logger.warning("data set '%s': tags are read from '%s', one of %s", name, *tags, columns)
     return tokens + tags if tokens and tags else ()
 
 
 def _sentence_columns(table: Dataset, name: str) -> Columns:
-    """The column of sentences: `sentence` or `text` first if there are several."""
+    """The column of sentences; of several, `sentence` or `text` if there is one, else the first."""
     found = [column for column, kind in table.features.items() if _is_string(kind)]
     sentence = _first(found, ("sentence", "text"))
     if len(found) > 1:
-        logger.warning("data set '%s': '%s' is read, of %s", name, *sentence, ", ".join(found))
+        columns = ", ".join(found)
+        logger.warning("data set '%s': text is read from '%s', one of %s", name, *sentence, columns)
     return sentence
 
 
 def _first(found: Sequence[str], preferred: Columns) -> Columns:
-    """The preferred one of the columns, else the first; empty where there is none."""
+    """The most preferred of the columns found, else the first; empty if none is found."""
     return (*(column for column in preferred if column in found), *found)[:1]
 
 
 def _item(kind: Any) -> Any:
-    """The feature type of a list's items; None where a column holds no lists."""
+    """The feature type of a list's items; None if the column holds no lists."""
     return getattr(kind, "feature", None)
 
 
@@ -217,7 +219,8 @@ def _label_column(table: Dataset, name: str) -> str:
         )
     column = "label" if "label" in found else found[0]
     if len(found) > 1:
-        logger.warning("data set '%s': '%s' is the label, of %s", name, column, ", ".join(found))
+        columns = ", ".join(found)
+        logger.warning("data set '%s': labels are read from '%s', one of %s", name, column, columns)
     return column
 
 
@@ -245,7 +248,7 @@ def _labels(table: Dataset, column: str, place: str) -> list[int]:
         raise AdaptAugError(
             f"every row needs a label, got none in row {labels.index(None)} of {place}"
         )
-    return labels  # type: ignore[return-value]  # none is None
+    return labels  # type: ignore[return-value]  # checked above: none is None
 
 
 _READERS: tuple[tuple[Modality, Callable[[Dataset, str], Columns], Callable[..., Source]], ...] = (
@@ -253,4 +256,4 @@ _READERS: tuple[tuple[Modality, Callable[[Dataset, str], Columns], Callable[...,
     ("tagging", _tag_columns, _load_tagged),
     ("text", _sentence_columns, _load_texts),
 )
-"""What finds the columns of each modality, and what reads them; the first that finds any reads."""
+"""For each modality, what finds its columns and what reads them; the first to find any is used."""

@@ -1,8 +1,8 @@
-"""PIL images to one uint8 tensor.
+"""Decodes PIL images into one uint8 tensor.
 
-Images of a data set must agree in size and in mode. Modes are compared before any conversion:
-a few grayscale files among colour ones usually are a fault in the data, and merging them
-silently would hide it. Who knows better says so: see `adaptaug.data.options`.
+Images of a data set must agree in size and in mode. Modes are compared before any conversion: a few
+grayscale files among colour ones usually are a fault in the data, which a silent conversion would
+hide. Options can ask for a conversion: see `adaptaug.data.options`.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ _COLOUR_MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 
 @dataclass(frozen=True)
 class Layout:
-    """The size and mode that all images of a data set share: chosen, or those of its first one."""
+    """The size and mode that all images of a data set share: chosen, or the first image's."""
 
     size: tuple[int, int]
     """Width and height in pixels, PIL's order."""
     mode: str
-    """PIL's mode as stored, before conversion, where none was chosen."""
+    """PIL's mode: the chosen one, else that of the stored images."""
     place: str
-    """Where the first image is row 0: "split 'train' of data set 'x'"."""
+    """Where the first image is, for error messages: "split 'train' of data set 'x'"."""
     choices: Choices | None = None
-    """What was chosen for all; None where nothing can be."""
+    """The options for all images; None if there can be no options."""
 
     @property
     def channels(self) -> int:
@@ -39,11 +39,11 @@ class Layout:
         return 1 if self.mode in _GRAYSCALE_MODES else 3
 
     def check(self, image: Image.Image, row: int, place: str) -> None:
-        """Makes sure that an image can become one of the layout.
+        """Checks that an image can be converted to the layout.
 
         Raises:
-            AdaptAugError: ``image``, in ``row`` of ``place``, has another size or mode than those
-                before it, or a mode that has no 8-bit pixels.
+            AdaptAugError: ``image``, in ``row`` of ``place``, has another size or mode than the
+                layout, and none was chosen, or a mode that has no 8-bit pixels.
         """
         chosen = self.choices or Choices()
         if chosen.mode is not None:
@@ -56,7 +56,7 @@ class Layout:
             self._refuse("mode", self.mode, image.mode, row, place)
 
     def fitted(self, image: Image.Image) -> Image.Image:
-        """The image as L or RGB and, where a size was chosen, its central square in that size."""
+        """The image as L or RGB; if a size was chosen, its central square resized to it."""
         mode = "L" if self.channels == 1 else "RGB"
         image = image if image.mode == mode else image.convert(mode)
         if image.size == self.size:
@@ -65,10 +65,10 @@ class Layout:
 
     def _refuse(self, rule: str, mine: str, other: str, row: int, place: str) -> None:
         first = "row 0" if place == self.place else f"row 0 of {self.place}"
-        way_out = "" if self.choices is None else "; its name can ask for one: '?size=64&mode=RGB'"
+        options = "" if self.choices is None else "; its name can set one: '?size=64&mode=RGB'"
         raise AdaptAugError(
             f"images of a data set must all have one {rule}, got {mine} in {first} and {other} "
-            f"in row {row} of {place}{way_out}"
+            f"in row {row} of {place}{options}"
         )
 
 
@@ -81,16 +81,16 @@ def decode(
 ) -> tuple[Tensor, Layout]:
     """Decode ``count`` images into one tensor; grayscale stays one channel, others become RGB.
 
-    One thread: images are small, and two threads waiting for the interpreter's lock took longer
-    (MNIST 2.7 s against 1.9, CIFAR-10's 25,000 rows 3.4 against 2.6).
+    Uses one thread: images are small, and two threads took longer, since they wait for the
+    interpreter's lock (MNIST 2.7 s against 1.9 s, 25,000 rows of CIFAR-10 3.4 s against 2.6 s).
 
     Args:
         read: opens the image of a row in 0..count-1.
         count: number of rows N, at least 1.
         place: where the rows are, for error messages: "split 'train' of data set 'x'".
-        like: the layout that the images must have; by default that of the first row and of
-            `choices`.
-        choices: the size and mode to bring all images to; None where a user cannot choose.
+        like: the layout that the images must have; by default that of `choices` and of the first
+            row.
+        choices: the size and mode to convert all images to; None if there can be no options.
 
     Returns:
         uint8 (N, C, H, W) on the CPU, pixels in 0..255, and the layout.
@@ -117,7 +117,7 @@ def decode(
 
 
 def _layout_of(image: Image.Image, place: str, choices: Choices | None) -> Layout:
-    """The layout that the choices, else the first image, set for all rows."""
+    """The layout of all rows: from the choices, else from the first image."""
     _check_mode(image, 0, place)
     chosen = choices or Choices()
     size = image.size if chosen.size is None else (chosen.size, chosen.size)

@@ -1,4 +1,4 @@
-"""Synonyms: from a file, from WordNet, or those of the embedded tasks; and as a table of ids."""
+"""Lexicons of synonyms (from a file, WordNet or a built-in task), and their table of ids."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -14,7 +14,7 @@ from adaptaug.errors import AdaptAugError
 Lexicon = Mapping[str, tuple[str, ...]]
 """The synonyms of each word."""
 MAX_SYNONYMS = 16
-"""Synonyms of a word that a table keeps, the first ones."""
+"""Most synonyms of a word that a table keeps: the first ones."""
 WORDNET = "oewn:2024"
 """The release of Open English WordNet that the name "wordnet" stands for."""
 
@@ -26,10 +26,10 @@ def load_lexicon(name: str) -> Lexicon:
     """Load a lexicon; a second call in the same process returns the same object.
 
     Args:
-        name: an embedded task ("opinions", "mentions"), "wordnet" (Open English WordNet through
-            the optional package `wn`), or a file, plain or gzipped (.gz), of lines with lemma,
-            part of speech (n, v, a, r or s) and synonyms joined by "|", separated by tabs. Lines
-            of one lemma are merged.
+        name: a built-in task ("opinions", "mentions"); "wordnet" (Open English WordNet through the
+            optional package `wn`); or a file, plain or gzipped (.gz). Each line of a file holds a
+            lemma, its part of speech (n, v, a, r or s) and its synonyms joined by "|", separated by
+            tabs. Lines of the same lemma are merged.
 
     Raises:
         AdaptAugError: no such file, a malformed line, an empty file, or `wn` or its data missing.
@@ -39,22 +39,22 @@ def load_lexicon(name: str) -> Lexicon:
 
 
 def synonym_table(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
-    """The synonyms of every word of a vocabulary that are in it, never the word itself.
+    """The synonyms of each word that are in the vocabulary too, never the word itself.
 
-    A word that is not in the lexicon takes the synonyms of its lower case, or, of a vocabulary of
-    lower case, those that the lexicon has for it in capitals; so do synonyms.
+    A word that is not in the lexicon gets the synonyms of its lower-case form. If the vocabulary is
+    in lower case, the lexicon's words and synonyms are matched without regard to case.
 
     Args:
-        vocabulary: V words.
+        vocabulary: the vocabulary, of V words.
         lexicon: synonyms by word.
 
     Returns:
-        ids int64 (V, S), padded on the right with `PAD`, and how many each row has, int64 (V,) in
-        0..S, where S is at most `MAX_SYNONYMS`.
+        The ids of synonyms, int64 (V, S), padded on the right with `PAD`, and their number per row,
+        int64 (V,) in 0..S, where S is at most `MAX_SYNONYMS`.
 
     Raises:
-        AdaptAugError: no word of the vocabulary has a synonym in it, or a word has a string where
-            several belong.
+        AdaptAugError: no word of the vocabulary has a synonym in the vocabulary, or the lexicon has
+            a string in place of a tuple of synonyms.
     """
     for lemma, found in lexicon.items():
         if isinstance(found, str):
@@ -102,12 +102,10 @@ def _from_file(path: str) -> Lexicon:
 
 def _from_wordnet() -> Lexicon:
     """Single words of Open English WordNet; words of one synset are synonyms."""
-    try:
+    from adaptaug.utils.optional import needs
+
+    with needs("wn", "the lexicon 'wordnet'"):
         import wn
-    except ImportError as error:
-        raise AdaptAugError(
-            "the lexicon 'wordnet' needs the package wn: pip install 'adaptaug[wn]'"
-        ) from error
     try:
         synsets = wn.Wordnet(WORDNET).synsets()
     except wn.Error as error:
@@ -142,4 +140,4 @@ EMBEDDED: dict[str, Callable[[], Lexicon]] = {
     "mentions": _mentions,
     "wordnet": _from_wordnet,
 }
-"""Lexicons that are no files: one line each."""
+"""Lexicons that are not files, by name: one line each."""

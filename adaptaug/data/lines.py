@@ -1,4 +1,4 @@
-"""Text files that people bring: read line by line, plain or gzipped."""
+"""Reads a user's text files line by line, plain or gzipped."""
 
 import gzip
 import zlib

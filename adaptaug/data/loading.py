@@ -1,4 +1,4 @@
-"""Data sets by name, loaded once per process."""
+"""Loads data sets by name, once per process: built-in ones, hub ids and local folders."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +12,7 @@ from adaptaug.data.images import Layout, decode
 from adaptaug.data.options import Choices
 from adaptaug.data.splitting import stratified_order
 from adaptaug.errors import AdaptAugError
+from adaptaug.utils.optional import needs
 
 _DIGITS_TEST_ROWS = 597
 
@@ -22,13 +23,13 @@ def load(name: str) -> Source:
     Args:
         name: "digits" (scikit-learn's, 8x8 grayscale), "opinions" (sentences) or "mentions"
             (tagged sentences), which need no network; a hub id such as "ylecun/mnist"; or a local
-            folder that `datasets.load_dataset` can read. What stands after a "?" chooses how it
-            is read, see `adaptaug.data.options`: "imagenette?size=64&mode=RGB" resizes and
-            converts images, "imdb?words=30000" keeps more words.
+            folder that `datasets.load_dataset` can read. Options after a "?" say how it is read
+            (see `adaptaug.data.options`): "imagenette?size=64&mode=RGB" resizes and converts
+            images, "imdb?words=30000" keeps more words.
 
     Raises:
-        AdaptAugError: an unknown name or choice, or data that breaks a rule; the sentence says
-            which.
+        AdaptAugError: an unknown name or option, data that break a rule, or the extra `search`,
+            which all but "opinions" and "mentions" need, is not installed; the message says which.
     """
     if name not in _loaded:
         place, choices = Choices.parse(name)
@@ -40,20 +41,21 @@ def load(name: str) -> Source:
 def preload(source: Source) -> None:
     """Make `load(source.name)` return ``source`` in this process.
 
-    For worker processes, which are handed tensors instead of decoding files again, and for a
-    user's own data.
+    For a user's own data, and for worker processes, which receive the tensors so that they need not
+    decode files again.
     """
     _loaded[source.name] = source
 
 
 def _from_hub(name: str) -> Source:
-    from adaptaug.data.hub import load_hub  # takes a second, which who brings own tensors saves
+    with needs("search", f"data set '{name}', which is not built in,"):
+        from adaptaug.data.hub import load_hub  # imported late: takes a second
 
     return load_hub(name)
 
 
 def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
-    """A built-in data set, its images resized and converted."""
+    """A built-in data set, with its images resized and converted as the options say."""
     if name == source.name:
         return source
     choices.check(source.modality, name)
@@ -70,13 +72,14 @@ def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
 
 
 def _image(images: Tensor, row: int) -> Image.Image:
-    """One of grayscale images, uint8 (N, 1, H, W)."""
+    """One of the grayscale images, uint8 (N, 1, H, W), as a PIL image."""
     return Image.fromarray(images[row, 0].numpy())
 
 
 def digits() -> Source:
     """Scikit-learn's 1,797 digits, 8x8: a pool of 1,200 and a fixed, stratified test of 597."""
-    from sklearn.datasets import load_digits  # takes a second, which workers handed tensors save
+    with needs("search", "data set 'digits'"):
+        from sklearn.datasets import load_digits  # imported late: takes a second
 
     bunch = load_digits()
     pixels = torch.from_numpy(bunch.images) * (255 / 16)  # scikit-learn's range is 0..16
@@ -90,7 +93,7 @@ def digits() -> Source:
 
 
 def _opinions() -> Source:
-    from adaptaug.data.toy.opinions import opinions  # only whoever asks for a toy data set loads it
+    from adaptaug.data.toy.opinions import opinions  # imported late: not all users need it
 
     return opinions()
 
@@ -106,6 +109,6 @@ EMBEDDED: dict[str, Callable[[], Source]] = {
     "opinions": _opinions,
     "mentions": _mentions,
 }
-"""Data sets that a dependency carries or that the project makes: one line each."""
+"""Built-in data sets, which need no network, by name: one line each."""
 
 _loaded: dict[str, Source] = {}

@@ -1,4 +1,4 @@
-"""What a data set's name may ask for: "imagenette?size=64&mode=RGB"."""
+"""Options in a data set's name, after a "?": "imagenette?size=64&mode=RGB"."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -8,15 +8,15 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.utils.types import Modality
 
 MODES = ("L", "RGB")
-"""What images can be converted to: grayscale, or colour."""
+"""PIL's modes that images can be converted to: grayscale and colour."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """How a data set is read; None leaves it to the data."""
+    """How a data set is read; by default, as it is stored."""
 
     size: int | None = None
-    """Height and width in pixels that images are resized to, of their central square."""
+    """Height and width in pixels to which the central square of each image is resized."""
     mode: str | None = None
     """PIL's mode that images are converted to, one of `MODES`."""
     words: int | None = None
@@ -28,22 +28,22 @@ class Choices:
         return MAX_WORDS if self.words is None else self.words
 
     def check(self, modality: Modality, name: str) -> None:
-        """Makes sure that every choice means something for the data.
+        """Checks that every option set here applies to data of this modality.
 
         Raises:
-            AdaptAugError: one does not.
+            AdaptAugError: an option does not apply.
         """
         known = ("size", "mode") if modality == "image" else ("words",)
         for field in fields(self):
             if getattr(self, field.name) is not None and field.name not in known:
                 raise AdaptAugError(
-                    f"what a name asks of {modality} data must be among {', '.join(known)}, "
+                    f"options of {modality} data must be among {', '.join(known)}, "
                     f"got '{field.name}' in data set '{name}'"
                 )
 
     @classmethod
     def parse(cls, name: str) -> tuple[str, Self]:
-        """A data set's name without what stands after the "?", and that as choices.
+        """Splits a data set's name at the "?" into the place and the options.
 
         Raises:
             AdaptAugError: a key that is unknown or comes twice, or a value out of its range.
@@ -54,7 +54,7 @@ class Choices:
             key, _, value = part.partition("=")
             if key not in _READ or key in chosen:
                 raise AdaptAugError(
-                    f"what a data set's name asks for must be among {', '.join(_READ)}, each once, "
+                    f"options in a data set's name must be among {', '.join(_READ)}, each once, "
                     f"got '{part}' in data set '{name}'"
                 )
             chosen[key] = _READ[key](key, value, name)

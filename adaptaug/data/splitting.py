@@ -1,4 +1,4 @@
-"""Train, reward-validation and final test: drawn by seed, stratified by class.
+"""Splits a data set into train, reward-validation and final test: seeded, stratified by class.
 
 Tagged sentences, which have no class of their own, are stratified by whether they hold an entity.
 """
@@ -11,7 +11,7 @@ from adaptaug.data.vocabulary import IGNORED
 from adaptaug.errors import AdaptAugError
 
 _FIXED_SEED = 0
-"""Of the draws that no experiment's seed may change: `rows` of a pool, the cut of a test split."""
+"""Seed of the draws that no experiment's seed may change: `rows` of a pool, `n_test` test rows."""
 
 
 def split(
@@ -24,21 +24,21 @@ def split(
 ) -> Split:
     """Draw three disjoint sets; the same arguments give the same rows on every machine.
 
-    Within a set, rows come in stratified order: every prefix holds the classes in about the
-    proportions of the whole, or the sentences with an entity and those without.
+    Within a set, rows come in stratified order: every prefix has about the class proportions of the
+    whole; in tagging, about its proportion of sentences with an entity.
 
     Args:
         source: the data set; the sets stay on its device.
         n_train: training rows, drawn from the pool ``source.train`` by ``seed``.
         n_validation: reward-validation rows, drawn from what is left of the pool.
-        seed: of the draw.
+        seed: seed of the draw.
         rows: (start, stop) restricts the pool to this slice of a fixed permutation of it, so that
             a search and a later transfer can use rows that do not overlap.
         n_test: keep this many test rows, the same for all seeds; None keeps all.
 
     Raises:
         AdaptAugError: ``rows`` outside the pool, fewer rows than asked for, a class that is
-            absent from a set, or a set of tagged sentences without an entity.
+            missing from a set, or a set of tagged sentences without an entity.
     """
     pool = _pool(source, rows)
     if n_train < 1 or n_validation < 1 or n_train + n_validation > len(pool):
@@ -67,12 +67,12 @@ def split(
 
 
 def stratified_order(targets: Tensor, generator: torch.Generator) -> Tensor:
-    """A random order of rows whose every prefix is stratified by class.
+    """A random order of rows in which every prefix is stratified by class.
 
-    Row r (0-based, in random order) of a class of n rows stands at (r + 1/2) / n, which
+    Row r (0-based, in random order) of a class of n rows is sorted by (r + 1/2) / n, which
     apportions any prefix by Webster's method. Two exceptions keep rare classes in both parts when
-    the order is cut in two: the first row of each class comes before, and the last one after,
-    all others.
+    the order is cut in two: the first row of each class comes before all other rows, and the last
+    one after them.
 
     Args:
         targets: int64 (N,) on the CPU.
@@ -89,12 +89,12 @@ def stratified_order(targets: Tensor, generator: torch.Generator) -> Tensor:
         key[-1] = 2.0
         key[0] = -1.0
         position[members] = key
-    # Ties between classes of equal size fall as the shuffle does, not always to the lowest label.
+    # The shuffle breaks ties between classes of equal size; else the lowest label would win.
     return shuffled[torch.argsort(position[shuffled], stable=True)]
 
 
 def _strata(source: Source, examples: Examples) -> Tensor:
-    """What rows are stratified by, int64 (N,) on the CPU: class, or if there is an entity."""
+    """Each row's stratum, int64 (N,) on the CPU: its class, or whether it holds an entity."""
     targets = examples.targets.cpu()
     if targets.ndim == 1:
         return targets

@@ -16,7 +16,7 @@ def tag_parts(tag: str, place: str = "the classes") -> tuple[str, str]:
         place: where it stands, for error messages.
 
     Raises:
-        AdaptAugError: it is none of "O", "B-TYPE", "I-TYPE".
+        AdaptAugError: the tag is none of "O", "B-TYPE", "I-TYPE".
     """
     kind, dash, entity = tag.partition("-")
     if tag != "O" and not (kind in ("B", "I") and dash and entity):
@@ -32,9 +32,9 @@ def tag_names(types: Sequence[str]) -> tuple[str, ...]:
 
 
 def may_follow(classes: Sequence[str], place: str = "the classes") -> Tensor:
-    """Which tag may follow which: bool (K + 1, K), row K for the start of a sentence.
+    """Which tag (column) may follow which (row): bool (K + 1, K), row K for a sentence's start.
 
-    Only "I-X" is particular: it follows "B-X" or "I-X".
+    Only "I-X" is restricted: it may only follow "B-X" or "I-X".
     """
     parts = [tag_parts(tag, place) for tag in classes]
     before = [*(("" if kind == "O" else entity) for kind, entity in parts), ""]
@@ -44,12 +44,12 @@ def may_follow(classes: Sequence[str], place: str = "the classes") -> Tensor:
 
 
 def check_bio(targets: Tensor, classes: Sequence[str], place: str) -> None:
-    """Raise AdaptAugError at the first tag that the tag before it does not allow.
+    """Raise AdaptAugError at the first tag that may not follow the tag before it.
 
     Args:
         targets: int64 (N, L) in 0..K-1, negative at padding.
         classes: the K tags.
-        place: what to call them in errors.
+        place: where they are, for error messages.
     """
     start = len(classes)
     before = torch.nn.functional.pad(targets[:, :-1], (1, 0), value=start)

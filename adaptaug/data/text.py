@@ -1,4 +1,4 @@
-"""Sentences with a label each, or with a tag for each token, as a source."""
+"""Makes a source from sentences with one label each, or with a tag for each token."""
 
 import operator
 from collections.abc import Sequence, Sized
@@ -34,14 +34,14 @@ def from_texts(
     max_words: int = MAX_WORDS,
     test_part: str = "test",
 ) -> Source:
-    """Make a source of labelled sentences; case is ignored.
+    """Make a source from labelled sentences; case is ignored.
 
     Args:
-        texts: N sentences of the pool, of which the vocabulary is made.
+        texts: N sentences of the pool; the vocabulary is built from them.
         labels: their N labels, integers in 0..K-1.
         test_texts: sentences of the test split.
         test_labels: their labels.
-        name: what to call it.
+        name: name of the data set.
         classes: K class names; by default "0" to the largest label.
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
@@ -73,14 +73,14 @@ def from_tagged(
     max_words: int = MAX_WORDS,
     test_part: str = "test",
 ) -> Source:
-    """Make a source of sentences with a tag for each token; case is kept.
+    """Make a source from sentences with a tag for each token; case is kept.
 
     Args:
-        tokens: N sentences of the pool as lists of tokens, of which the vocabulary is made.
+        tokens: N sentences of the pool as lists of tokens; the vocabulary is built from them.
         tags: their tags in BIO form, "O", "B-TYPE", "I-TYPE", or positions in ``classes``.
         test_tokens: sentences of the test split.
         test_tags: their tags.
-        name: what to call it.
+        name: name of the data set.
         classes: the K tags; by default those of the pool, "O" first, then by type.
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
@@ -178,7 +178,7 @@ def _check_tokens(tokens: Sequence[Sequence[str]], tags: Tags, place: str) -> No
 
 
 def _tag_labels(tags: Sequence[str | int], index: dict[str | int, int], where: str) -> list[int]:
-    """The classes of a row's tags."""
+    """The class indices of a row's tags."""
     try:
         return [index[tag] for tag in tags]
     except KeyError as error:

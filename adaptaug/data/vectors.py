@@ -1,4 +1,4 @@
-"""Pretrained word vectors in GloVe's text form: a word and its D numbers on each line."""
+"""Pretrained word vectors in GloVe's text format: a word and its D numbers on each line."""
 
 from pathlib import Path
 
@@ -14,19 +14,21 @@ from adaptaug.errors import AdaptAugError
 def load_vectors(path: str | Path, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
     """Load the vectors of a vocabulary's words; only those are parsed.
 
-    A word that the file has in lower case alone takes that vector. Word2vec's first line, the
-    number of words and D, is skipped. So is a "word" that holds a space, as a few of GloVe's do.
+    A word that is in the file in lower case only gets that vector. The first line of word2vec's
+    format (number of words and D) is skipped, and so are "words" that contain a space, of which
+    GloVe has a few.
 
     Args:
         path: the file, plain or gzipped (.gz).
-        vocabulary: V words.
+        vocabulary: the vocabulary, of V words.
 
     Returns:
-        float32 (V, D), 0 where the file has no vector, and bool (V,), where it has one.
+        The vectors, float32 (V, D), 0 for words that the file lacks, and which words it has,
+        bool (V,).
 
     Raises:
-        AdaptAugError: no such file, a line with another number of values or with one that is no
-            finite number, or none of the words.
+        AdaptAugError: no such file, a line with a wrong number of values or a value that is not a
+            finite number, or a file without any word of the vocabulary.
     """
     wanted = set(vocabulary.words) | {word.lower() for word in vocabulary.words}
     vectors: dict[str, np.ndarray] = {}
@@ -54,7 +56,7 @@ def load_vectors(path: str | Path, vocabulary: Vocabulary) -> tuple[Tensor, Tens
             table[row], found[row] = torch.from_numpy(vector), True
     if not found.any():
         raise AdaptAugError(
-            f"word vectors must know some word of the vocabulary, got none of {len(vocabulary)} "
+            f"word vectors must include some word of the vocabulary, got none of {len(vocabulary)} "
             f"in file '{path}'"
         )
     return table, found

@@ -1,8 +1,8 @@
-"""Words and their ids: split, count and encode sentences with the `tokenizers` library.
+"""Vocabularies: split, count and encode the words of sentences with the `tokenizers` library.
 
-A sentence is cut as the Penn treebank does it, as are SST-2 and the vocabularies of published word
-vectors: "don't" is "do" and "n't", "it's" is "it" and "'s", a run of punctuation is one token. A
-line break of HTML, as in IMDB's reviews, is a space. Sentences that come as lists of tokens keep
+Sentences are split as in the Penn Treebank, SST-2 and the vocabularies of published word vectors:
+"don't" becomes "do" and "n't", "it's" becomes "it" and "'s", a run of punctuation is one token. An
+HTML line break, as in IMDB's reviews, counts as a space. Sentences given as lists of tokens keep
 one id per token.
 """
 
@@ -24,19 +24,19 @@ from torch import Tensor
 from adaptaug.errors import AdaptAugError
 
 PAD = 0
-"""Id of what fills a row of ids up to the length of the longest, on the right only."""
+"""Id of padding, which fills rows of ids on the right up to the length of the longest."""
 UNKNOWN = 1
 """Id of every word that is not in the vocabulary."""
 MASK = 2
-"""Id of the word that stands for one that was hidden; no sentence holds it before masking."""
+"""Id that replaces a masked word; no sentence holds it before masking."""
 SPECIALS = ("[PAD]", "[UNK]", "[MASK]")
 """The words of the ids above."""
 IGNORED = -100
-"""Target at padding in tagging: what torch's losses leave out (`ignore_index`)."""
+"""Target at padding in tagging, which torch's losses ignore (`ignore_index`)."""
 MAX_WORDS = 10_000
-"""Words that a vocabulary keeps, the most frequent ones, beside the special ones."""
+"""Most words that a vocabulary keeps: the most frequent ones, special words not counted."""
 MAX_TOKENS = 256
-"""Tokens kept per sentence at load; the tail is cut."""
+"""Most tokens kept per sentence when it is loaded; the tail is cut."""
 
 _BREAK = r"(?i)<br\s*/?>"
 _WORD = r"\w+(?=n't\b)|n't\b|'(?:s|d|m|ll|re|ve)\b|\w+|[^\w\s]+"
@@ -52,10 +52,10 @@ class Vocabulary:
     """Whether words are put into lower case before they are looked up."""
 
     def __post_init__(self) -> None:
-        """Refuses words without the special ones in front, which ops would take others for.
+        """Checks that the special words come first, since ops rely on their ids.
 
         Raises:
-            AdaptAugError: other words are first, or one occurs twice.
+            AdaptAugError: other words come first, or a word occurs twice.
         """
         if tuple(self.words[: len(SPECIALS)]) != SPECIALS:
             raise AdaptAugError(
@@ -71,11 +71,11 @@ class Vocabulary:
         return len(self.words)
 
     def __reduce__(self) -> tuple[type["Vocabulary"], tuple[tuple[str, ...], bool]]:
-        """For workers: the words alone, without what is derived from them."""
+        """Pickles the words alone, without what is derived from them, for worker processes."""
         return Vocabulary, (self.words, self.lowercase)
 
     def id(self, word: str) -> int:
-        """The id of a word, `UNKNOWN` where it has none."""
+        """The id of a word; `UNKNOWN` if it has none."""
         return self._ids.get(word.lower() if self.lowercase else word, UNKNOWN)
 
     def encode(
@@ -92,7 +92,7 @@ class Vocabulary:
             place: where they are, for error messages: "split 'train' of data set 'x'".
 
         Returns:
-            int64 (N, L) in 0..V-1, padded on the right with `PAD` to the longest that is kept.
+            int64 (N, L) in 0..V-1, padded on the right with `PAD` to the longest sentence kept.
 
         Raises:
             AdaptAugError: a sentence without a token.
@@ -108,7 +108,7 @@ class Vocabulary:
     def _rows(
         self, sentences: Sequence[str] | Sequence[Sequence[str]], max_tokens: int
     ) -> Iterator[list[int]]:
-        """The ids of every sentence, cut."""
+        """The ids of each sentence, cut to `max_tokens`."""
         if len(sentences) and isinstance(sentences[0], str):
             for encoding in self._tokenizer.encode_batch_fast(sentences):
                 yield encoding.ids[:max_tokens]
@@ -118,7 +118,7 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        """The id of each word that a sentence may hold: no padding and no mask."""
+        """The ids of the words that a sentence may hold: all but `PAD` and `MASK`."""
         return {word: row for row, word in enumerate(self.words) if row not in (PAD, MASK)}
 
     @cached_property
@@ -131,17 +131,17 @@ def build_vocabulary(
     lowercase: bool = True,
     max_words: int = MAX_WORDS,
 ) -> Vocabulary:
-    """The most frequent words of the training sentences; among equals, the alphabet decides.
+    """The most frequent words of the training sentences; ties are broken alphabetically.
 
     Args:
         sentences: strings, or lists of tokens.
         lowercase: whether "Good" and "good" are one word.
-        max_words: how many to keep beside the special ones.
+        max_words: number of words to keep, special words not counted.
     """
     rows = list(sentences)
     tokenizer = _tokenizer({}, lowercase)
     if rows and not isinstance(rows[0], str):
-        tokenizer.pre_tokenizer = None  # a token is a word, whatever it holds
+        tokenizer.pre_tokenizer = None  # each token is one word, even with spaces or punctuation
         rows = list(chain.from_iterable(rows))
     trainer = WordLevelTrainer(vocab_size=max_words, show_progress=False)
     tokenizer.train_from_iterator(rows, trainer)
@@ -151,7 +151,7 @@ def build_vocabulary(
 
 
 def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
-    """Rows of numbers, int64 (N, L), filled on the right to the length of the longest."""
+    """Rows of integers as one tensor, int64 (N, L), padded on the right with `fill`."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     table = np.full((len(rows), lengths.max(initial=0)), fill, np.int64)
     flat = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
@@ -160,7 +160,7 @@ def padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
 
 
 def _tokenizer(ids: dict[str, int], lowercase: bool) -> Tokenizer:
-    """What cuts a sentence into words and looks them up."""
+    """A tokenizer that splits sentences into words and looks up their ids."""
     tokenizer = Tokenizer(WordLevel(ids, unk_token=SPECIALS[UNKNOWN]))
     if lowercase:
         tokenizer.normalizer = Lowercase()

@@ -1,1 +1,1 @@
-"""Children trained under arms, and what is measured of them and of ops."""
+"""Evaluation: trains children under controllers; measures children, ops and generated samples."""

@@ -1,12 +1,15 @@
-"""Seeded corruptions of images in the manner of CIFAR-10-C (Hendrycks and Dietterich 2019).
+"""Seeded corruptions of images, modelled on CIFAR-10-C (Hendrycks and Dietterich 2019).
 
-Five of its kinds, with its five severities each. What differs: images of any size and of 1 or 3
-channels; blur grows with the shorter side above 32 pixels, so that it stays visible, and weights
-at the border are renormalised in place of mirroring the image; values are rounded to 8 bits, not
-cut off, and only where the images are of 8 bits; all severities of a kind share their draws.
+Five of its kinds, each with its five severities. What is changed:
 
-Noise, blur, brightness and contrast are also training ops: an arm that uses them has met the like
-of these corruptions. JPEG is like none of the ops.
+* Images may have any size, and 1 or 3 channels.
+* Blur grows with the shorter side above 32 pixels, so that it stays visible. At the border its
+  weights are renormalised; CIFAR-10-C mirrors the image.
+* Values of 8-bit images are rounded to 8 bits, not truncated; float images stay float.
+* All severities of a kind share their random draws.
+
+Noise, blur, brightness and contrast are also training ops, so an arm that uses these ops has been
+trained on similar corruptions. No op resembles JPEG.
 """
 
 import io
@@ -23,7 +26,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.ops import pixel
 
 SEVERITIES = (1, 2, 3, 4, 5)
-"""From hardly visible to strong."""
+"""Severities, from hardly visible to strong."""
 
 
 @dataclass(frozen=True)
@@ -31,38 +34,38 @@ class Corruption:
     """A row of the table of corruptions."""
 
     levels: tuple[float, float, float, float, float]
-    """What the severities 1 to 5 mean."""
+    """Level at each of the severities 1 to 5."""
     unit: str
-    """What a level is, for people."""
+    """Meaning and unit of a level, in words."""
     function: Callable[[Tensor, float, Generator], Tensor]
-    """From float images (B, C, H, W) in [0, 1], a level and a generator to new images in [0, 1]."""
+    """Maps float images (B, C, H, W) in [0, 1], a level and a generator to new images in [0, 1]."""
 
 
 def _noise(images: Tensor, deviation: float, generator: Generator) -> Tensor:
-    """Gaussian noise on every value."""
+    """Adds Gaussian noise to every value."""
     return pixel.noise(images, _for_each(images, deviation), generator)
 
 
 def _blur(images: Tensor, sigma: float, generator: Generator) -> Tensor:
-    """Gaussian blur."""
+    """Blurs with a Gaussian of standard deviation `sigma`."""
     return pixel.blur(images, _for_each(images, sigma**2), generator)
 
 
 def _brightness(images: Tensor, added: float, _generator: Generator) -> Tensor:
-    """Adds to the value of HSV, which is the largest channel; hue and saturation stay."""
+    """Adds to HSV's value, the largest channel; hue and saturation stay."""
     value = images.amax(1, keepdim=True)
     raised = (value + added).clamp_(max=1)
     return torch.where(value > 0, images * (raised / value), raised).clamp_(0, 1)
 
 
 def _contrast(images: Tensor, factor: float, _generator: Generator) -> Tensor:
-    """Multiplies the distance to the mean of each channel."""
+    """Multiplies the difference from the mean of each channel."""
     mean = images.mean((2, 3), keepdim=True)
     return ((images - mean) * factor + mean).clamp_(0, 1)
 
 
 def _jpeg(images: Tensor, quality: float, _generator: Generator) -> Tensor:
-    """Writes every image as JPEG and reads it again, on the host and one by one."""
+    """Encodes every image as JPEG and decodes it, one by one on the CPU."""
     pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()  # (B, H, W, C)
     if pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
@@ -79,13 +82,13 @@ def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _for_each(images: Tensor, amount: float) -> Tensor:
-    """The same amount for each image: float32 (B,)."""
+    """The amount repeated for each image: float32 (B,)."""
     return torch.full((len(images),), amount, device=images.device)
 
 
 CORRUPTIONS: dict[str, Corruption] = {
     "noise": Corruption((0.04, 0.06, 0.08, 0.09, 0.1), "standard deviation", _noise),
-    "blur": Corruption((0.4, 0.6, 0.7, 0.8, 1.0), "sigma in pixels of 1/32 image", _blur),
+    "blur": Corruption((0.4, 0.6, 0.7, 0.8, 1.0), "sigma in pixels of a side of 32", _blur),
     "brightness": Corruption((0.05, 0.1, 0.15, 0.2, 0.3), "added to HSV's value", _brightness),
     "contrast": Corruption((0.75, 0.5, 0.4, 0.3, 0.15), "factor", _contrast),
     "jpeg": Corruption((80, 65, 58, 50, 40), "quality", _jpeg),
@@ -93,17 +96,17 @@ CORRUPTIONS: dict[str, Corruption] = {
 """The kinds by name, with CIFAR-10-C's severities."""
 
 CELLS = {f"{name}/{severity}": (name, severity) for name in CORRUPTIONS for severity in SEVERITIES}
-"""Every kind at every severity, by a name such as "noise/3"."""
+"""(kind, severity) by a name such as "noise/3", for every kind at every severity."""
 
 
 def corrupt(images: Tensor, name: str, severity: int, generator: Generator) -> Tensor:
-    """Corrupts every image in the same way, with draws of its own.
+    """Corrupts every image with the same kind and severity; each image has its own draws.
 
     Args:
         images: uint8, or float32 in [0, 1], (B, C, H, W) with 1 or 3 channels; not modified.
         name: one of `CORRUPTIONS`.
         severity: 1 to 5.
-        generator: the only source of chance, on the images' device.
+        generator: source of all random draws, on the images' device.
 
     Returns:
         New images of the same shape, dtype, device and range.
@@ -128,7 +131,7 @@ def corrupt(images: Tensor, name: str, severity: int, generator: Generator) -> T
 
 
 def corrupted(images: Tensor, seed: int) -> Iterator[tuple[str, Tensor]]:
-    """The images under each of `CELLS`, with its name; images as `corrupt` takes them."""
+    """Yields (name, corrupted images) for each of `CELLS`; see `corrupt` for the images."""
     for cell, (name, severity) in CELLS.items():
         generator = Generator(images.device).manual_seed(seed)
         yield cell, corrupt(images, name, severity, generator)

@@ -1,10 +1,12 @@
-"""What each op does to data: how diverse its views are, whether labels survive, what it costs.
+"""Analysis of ops: how diverse are an op's views, does it preserve labels, and what does it cost?
 
-A child is trained on the task without augmentation and then judges held-out examples that were
-augmented by one op alone. Label preservation is the affinity of Gontijo-Lopes et al. (2021), as an
-accuracy rather than a ratio; their diversity, the final training loss under an op, would take a
-training per op, so here it is the distance between two views in that one child's features. The
-test split stays out of reach: what is chosen by such an analysis is not chosen on it.
+A child is trained on the task without augmentation. It then classifies validation examples that
+were augmented by one op alone.
+
+Label preservation is the affinity of Gontijo-Lopes et al. (2021), as an accuracy instead of a
+ratio. Their diversity, the final training loss under an op, needs one training per op; here it is
+the distance between two views in the features of the one child. The test split is not read, so that
+ops can be chosen by the analysis.
 """
 
 from collections.abc import Sequence
@@ -27,17 +29,17 @@ from adaptaug.utils.seeding import one_thread
 Row = dict[str, Any]
 """One op at one magnitude, as plain data."""
 MAGNITUDES = (0.25, 0.5, 1.0)
-"""Where ops are looked at."""
+"""Default magnitudes at which ops are analysed."""
 
 
 class Features(nn.Module):
-    """A child that gives what goes into its last linear layer, of tokens their mean."""
+    """Maps inputs to the features before a child's last linear layer, averaged over tokens."""
 
     def __init__(self, model: nn.Module) -> None:
-        """Wraps a child, whose mode is `predict`'s business.
+        """Wraps a child; `predict` sets its mode.
 
         Raises:
-            AdaptAugError: it has no linear layer.
+            AdaptAugError: the child has no linear layer.
         """
         super().__init__()
         self.model = model
@@ -63,7 +65,7 @@ class Features(nn.Module):
         if features.ndim == 2:
             return features
         if output.shape != logits.shape or not torch.equal(output, logits):
-            features = features.transpose(0, 1)  # the layer has the tokens first
+            features = features.transpose(0, 1)  # the layer's first dimension is the tokens
         weights = present(inputs)[..., None].to(features.dtype)
         return (features * weights).sum(1) / weights.sum(1)
 
@@ -77,26 +79,28 @@ def analyse(
     costs: CostTable | None = None,
     device: str = "cpu",
 ) -> list[Row]:
-    """Diversity, quality and cost of each op alone; trains one child and takes as long.
+    """Measures diversity, label preservation and cost of each op alone; trains one child for this.
 
     Args:
-        task: what the judging child is trained on; its `n_validation` examples are augmented.
-        ops: the ops, by name or themselves; those that make no sense for the data are left out.
-        magnitudes: where each is looked at, in [0, 1].
-        seed: fixes the child, the split and the draws, which every row has to itself.
-        costs: costs of the ops' stages; None measures them here, which takes seconds and, unlike
-            the rest, gives other numbers every time.
-        device: where the child and the data are.
+        task: the task of the child; its `n_validation` examples are augmented.
+        ops: names or `Op` objects; ops that make no sense for the data are left out.
+        magnitudes: magnitudes at which each op is analysed, in [0, 1].
+        seed: fixes the child, the split and the draws, which start anew for every row.
+        costs: costs of the ops' stages. None measures them here, which takes seconds; measured
+            costs differ between calls.
+        device: device of the child and the data.
 
     Returns:
-        A row for each op and magnitude, with `op`, `magnitude` and
-        `diversity`: mean distance between the features of two views of an example, over that
-        between two examples as they are; 0 is no change, 1 as far apart as any two examples;
-        `label_preservation`: share of the views that the child recognises as their label (of
-        tokens, their tags; of mixed labels, the likeliest);
-        `accuracy`: the same of the examples as they are;
-        `cost`: of the op, over a plain training step; ops that are fused share the cost of their
-        stage.
+        One row per op and magnitude, with these keys:
+
+        - `op`, `magnitude`.
+        - `diversity`: mean distance between the features of two views of an example / mean distance
+          between those of two examples; 0 means no change, 1 as far apart as two examples.
+        - `label_preservation`: share of the views that the child classifies as their label; in
+          tagging, share of the tokens; for mixed labels, the class with the largest share counts.
+        - `accuracy`: the same share for the examples without augmentation.
+        - `cost`: cost of the op / cost of a plain training step; fused ops share the cost of their
+          stage.
 
     Raises:
         AdaptAugError: the task cannot be trained, its child diverges, an op is unknown, or a
@@ -106,7 +110,9 @@ def analyse(
         episode = _trained(task, OpSpace(ops), seed, device)
         run, space = episode.run, episode.run.op_space
         table = calibrate(task, OpSpace(ops), device) if costs is None else costs
-        judge = _Judge(run.model, run.validation.inputs, run.validation.targets, run.num_classes)
+        measure = _ViewMetrics(
+            run.model, run.validation.inputs, run.validation.targets, run.num_classes
+        )
         rows: list[Row] = []
         for index, name in enumerate(space.names):
             if not episode.observer.applies[index]:
@@ -115,17 +121,16 @@ def analyse(
                 alone = [magnitude * (index == other) for other in range(len(space))]
                 row: Row = {"op": name, "magnitude": magnitude}
                 rows.append(
-                    row | judge(space, alone, seed) | {"cost": table.interval(space, alone, 1)}
+                    row | measure(space, alone, seed) | {"cost": table.interval(space, alone, 1)}
                 )
     return rows
 
 
 def _trained(task: Task, op_space: OpSpace, seed: int, device: str) -> Episode:
-    """A child at the end of its run, without augmentation."""
+    """Trains a child to the end of its run, without augmentation."""
     episode = Episode(task, seed, op_space, CostTable(), device)
     while not episode.finished:
         episode.advance([0.0] * len(op_space))
-        episode.check_early_stopping()
     if episode.run.diverged:
         raise AdaptAugError(
             "an analysis needs a child that learns, got one that diverged at peak_learning_rate "
@@ -134,8 +139,8 @@ def _trained(task: Task, op_space: OpSpace, seed: int, device: str) -> Episode:
     return episode
 
 
-class _Judge:
-    """A trained child that looks at views of some examples."""
+class _ViewMetrics:
+    """Measures views of some examples with a trained child."""
 
     def __init__(self, model: nn.Module, inputs: Tensor, targets: Tensor, num_classes: int) -> None:
         self._model = model
@@ -143,24 +148,25 @@ class _Judge:
         self._inputs = to_float(inputs)
         self._targets = targets
         self._num_classes = num_classes
-        self._accuracy = self._recognised(self._inputs, targets)
+        self._accuracy = self._classified(self._inputs, targets)
         clean = predict(self._features, self._inputs)
         self._between = float(torch.pdist(clean).mean().clamp_min(1e-12))
 
     def __call__(self, space: OpSpace, magnitudes: Sequence[float], seed: int) -> Row:
-        """What the ops at these magnitudes make of the examples."""
+        """Diversity and label preservation at these magnitudes, and accuracy without ops."""
         generator = torch.Generator(self._inputs.device).manual_seed(seed)
         views = [
             space.apply(self._inputs, self._targets, magnitudes, generator, self._num_classes)
             for _ in range(2)
         ]
         first, second = (predict(self._features, inputs) for inputs, _ in views)
-        preserved = [self._recognised(inputs, hard(targets)) for inputs, targets in views]
+        preserved = [self._classified(inputs, hard(targets)) for inputs, targets in views]
         return {
             "diversity": float((first - second).norm(dim=1).mean()) / self._between,
             "label_preservation": sum(preserved) / 2,
             "accuracy": self._accuracy,
         }
 
-    def _recognised(self, inputs: Tensor, targets: Tensor) -> float:
+    def _classified(self, inputs: Tensor, targets: Tensor) -> float:
+        """Share of the inputs, or of their tokens, that the child classifies as their target."""
         return accuracy(predict(self._model, inputs).argmax(-1), targets)

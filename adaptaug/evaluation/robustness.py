@@ -1,4 +1,4 @@
-"""How a trained model fares on disturbed examples: adversarial ones, corrupted ones, word noise."""
+"""Robustness: scores of a trained model under adversarial attacks, corruptions and word noise."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ from adaptaug.metrics import accuracy, f1, predict
 from adaptaug.utils.types import Modality
 
 EPSILON = 8 / 255
-"""Budget of the attacks: how far any value of an image in [0, 1] may move (Madry et al. 2018)."""
+"""Bound of the attacks: largest change of any value of an image in [0, 1] (Madry et al. 2018)."""
 STEP = 2 / 255
 """Step size of PGD."""
 STEPS = 10
-"""Steps of PGD: far enough from one side of the ball to the other, 2 epsilon."""
+"""Steps of PGD: enough to cross the ball, whose diameter is 2 epsilon."""
 MOST_EXAMPLES = 500
-"""Examples that robustness is measured on, at most."""
+"""Number of examples on which robustness is measured, at most."""
 _BATCH = 100
 
 
@@ -32,13 +32,13 @@ def fgsm(model: nn.Module, images: Tensor, targets: Tensor, epsilon: float = EPS
     x' = clip(x + epsilon sign(dL/dx)), L the cross-entropy of the true classes.
 
     Args:
-        model: maps float images (B, C, H, W) in [0, 1] to logits (B, K); left as it was.
+        model: maps float images (B, C, H, W) in [0, 1] to logits (B, K); not modified.
         images: float32 (B, C, H, W) in [0, 1]; not modified.
         targets: int64 (B,), the true classes.
         epsilon: largest change of a value, above 0.
 
     Returns:
-        float32 (B, C, H, W) in [0, 1], no value further than epsilon from what it was.
+        float32 (B, C, H, W) in [0, 1]; no value changes by more than epsilon.
 
     Raises:
         AdaptAugError: the model's logits have no gradient with respect to the images.
@@ -58,14 +58,14 @@ def pgd(
 ) -> Tensor:
     """Projected gradient descent on the negative loss (Madry et al. 2018, section 2.1).
 
-    x_0 is uniform in the ball around x; x_t+1 = P(x_t + step sign(dL/dx_t)), P the projection on
-    what lies within epsilon of x and in the box [0, 1]. One start; the last iterate counts.
+    x_0 is uniform in the ball around x; x_t+1 = P(x_t + step sign(dL/dx_t)), where P projects onto
+    the values within epsilon of x and in [0, 1]. There is one start; the last iterate is returned.
 
     Args:
         model: see `fgsm`.
         images: see `fgsm`.
         targets: see `fgsm`.
-        generator: draws the start, on the images' device.
+        generator: draws the start; on the images' device.
         epsilon: see `fgsm`.
         step: length of a step, above 0.
         steps: number of steps.
@@ -94,27 +94,30 @@ def robustness(
     classes: Sequence[str] = (),
     vocabulary_size: int = 0,
 ) -> dict[str, float]:
-    """Scores of a model on disturbed examples.
+    """Scores of a model on attacked, corrupted or noisy examples.
 
-    Of images the accuracy; of sentences the accuracy, or the entities' F1 in tagging. At most 500
-    examples are used, the same ones whatever the seed.
+    The score is the accuracy, in tagging the F1 of entities. At most 500 examples are used, the
+    same ones for every seed.
 
     Args:
-        model: as `build_child` describes it; its modes, gradients and all random state are left as
-            they were.
-        examples: what it is tried on, on the model's device.
-        seed: fixes the start of PGD and every draw of a corruption.
+        model: as `build_child` describes it. Its modes and gradients and all random state are as
+            before afterwards.
+        examples: clean examples, on the model's device.
+        seed: fixes the start of PGD and every draw of a corruption or of word noise.
         classes: names of the tags, in tagging.
         vocabulary_size: number of ids, for sentences.
 
     Returns:
-        By name, in [0, 1]: "clean", the score on the same examples as they are. Of images "fgsm"
-        and "pgd", where the model can be differentiated, "corruption", the mean over all
-        corruptions, and each one, such as "noise/3". Of sentences "word_noise", the mean over all
-        of it, and each kind and severity, such as "drop/3".
+        Scores in [0, 1] by name:
+
+        - "clean": the score on the same examples, not disturbed.
+        - for images "fgsm" and "pgd", if the model can be differentiated; "corruption", the mean
+          over all corruptions; and each corruption, such as "noise/3".
+        - for sentences "word_noise", the mean over all word noise; and each kind and severity, such
+          as "drop/3".
 
     Raises:
-        AdaptAugError: sentences without their `vocabulary_size`.
+        AdaptAugError: sentences come without `vocabulary_size`.
     """
     some = _subset(examples)
     modality = some.modality
@@ -137,7 +140,7 @@ def robustness(
 
 
 def score_names(modality: Modality) -> list[str]:
-    """What `robustness` gives for such data, of a model that can be differentiated."""
+    """Names of the scores that `robustness` returns for a model that can be differentiated."""
     if modality == "image":
         return ["clean", "fgsm", "pgd", "corruption", *CELLS]
     return ["clean", "word_noise", *cells(modality)]
@@ -151,7 +154,7 @@ def differentiable(model: nn.Module, examples: Examples) -> bool:
 
 
 def _attacked(model: nn.Module, examples: Examples, seed: int) -> dict[str, Tensor]:
-    """The images under both attacks, in batches."""
+    """The images under each attack, by its name; computed in batches."""
     generator = Generator(examples.inputs.device).manual_seed(seed)
     batches = [
         (channels_last(to_float(images)), targets)
@@ -166,7 +169,11 @@ def _attacked(model: nn.Module, examples: Examples, seed: int) -> dict[str, Tens
 
 
 def _gradient(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """Gradient (B, C, H, W) of the summed loss with respect to the images, which must have one."""
+    """Gradient (B, C, H, W) of the summed loss with respect to the images.
+
+    Raises:
+        AdaptAugError: the logits have no gradient with respect to the images.
+    """
     gradient = _input_gradient(model, images, targets)
     if gradient is None:
         raise AdaptAugError(
@@ -178,12 +185,12 @@ def _gradient(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
 @torch.enable_grad()
 def _input_gradient(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor | None:
-    """Gradient of the summed loss with respect to the images; those of the weights stay alone."""
+    """The same gradient, or None if there is none; gradients of the weights are not changed."""
     leaf = images.detach().requires_grad_()
     logits = model(leaf)
     if not logits.requires_grad:
         return None
-    # A mean would shrink the smallest gradients to 0, which have no sign.
+    # With a mean, the smallest gradients would underflow to 0 and lose their sign.
     loss = functional.cross_entropy(logits, targets, reduction="sum")
     gradient: Tensor | None = torch.autograd.grad(loss, leaf, allow_unused=True)[0]
     return gradient
@@ -191,7 +198,7 @@ def _input_gradient(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode within the block; each module is left in the mode that it was in."""
+    """Evaluation mode within the block; afterwards every module has its earlier mode again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -202,7 +209,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _subset(examples: Examples) -> Examples:
-    """At most `MOST_EXAMPLES`, the same ones in every run."""
+    """At most `MOST_EXAMPLES` of the examples, the same ones in every run."""
     if len(examples) <= MOST_EXAMPLES:
         return examples
     fixed = Generator().manual_seed(0)

@@ -1,9 +1,9 @@
-"""How good generated samples are: true to their label, real, varied, and no copies.
+"""Quality of generated samples: correct labels, realism, variety, and no copies.
 
-A judge, a child of the project's own trained on real examples, says which class a sample is of and
-how surely. Whether a generator only repeats its training examples shows in how near its samples
-lie to them, against how near real examples lie that it has not seen (Meehan et al., 2020, in its
-simplest form). Words are counted as distinct-n (Li et al., 2016).
+A judge is a child trained on real examples; it predicts the class of a sample and its confidence.
+To find copies, the distance of samples to the nearest training example is compared with that of
+held-out real examples (Meehan et al., 2020, in its simplest form). The variety of words is measured
+by distinct-n (Li et al., 2016).
 """
 
 import torch
@@ -15,72 +15,70 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.generative.distance import nearest, within_classes
 from adaptaug.metrics import predict
 from adaptaug.ops import OpSpace
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.seeding import one_thread
-from adaptaug.utils.types import Modality
 
-_IDLE: dict[Modality, str] = {"image": "noise", "text": "masking"}
-"""An op for a child that is trained without any."""
 _MOST = 1000
-"""Samples that are compared with the training examples."""
+"""Number of samples, and of held-out examples, that are compared with the training examples."""
 
 
 def train_judge(task: Task, seed: int, device: str = "cpu") -> nn.Module:
     """Trains the task's child on real examples, without augmentation.
 
     Args:
-        task: what the judge is, and what it learns from; with `rows` that the generator's task
-            leaves out it sees none of the generator's training examples.
-        seed: of the judge's training.
-        device: where it is trained, and stays.
+        task: child and data of the judge. If its `rows` exclude those of the generator's task, the
+            judge sees none of the generator's training examples.
+        seed: fixes the judge's training.
+        device: device on which the judge is trained and stays.
 
     Raises:
-        AdaptAugError: data set or child do not fit the task, or have tags in place of labels.
+        AdaptAugError: data set or child do not fit the task, or the data have tags.
     """
     with one_thread():
-        run, _ = start(task, seed, OpSpace([*_IDLE.values()]), device)
-        if run.train.modality not in _IDLE:
+        run, _ = set_up(task, seed, OpSpace([]), device)
+        if run.train.modality == "tagging":
             raise AdaptAugError(
                 f"a judge needs examples of one label each, got {run.train.modality} data "
                 f"from {task.dataset!r}"
             )
-        run.train_batches(task.steps, [0.0] * len(_IDLE))
+        run.train_batches(task.steps, [])
     return run.model
 
 
 def quality(
     samples: Examples, train: Examples, held_out: Examples, judge: nn.Module, num_classes: int
 ) -> dict[str, float]:
-    """Measures generated samples against real examples.
+    """Compares generated samples with real examples.
 
     Args:
-        samples: what a generator made, with labels; of a bank, for example.
-        train: what it was trained on.
+        samples: samples of a generator with their labels, such as those of a bank.
+        train: the generator's training examples.
         held_out: real examples that neither the generator nor the judge was trained on.
         judge: maps float images in [0, 1], or ids, to logits (B, K); see `train_judge`.
-        num_classes: classes K.
+        num_classes: number of classes K.
 
     Returns:
-        All in [0, 1] but the ratios:
+        By name, in [0, 1] except `nearest_ratio` and `diversity`:
 
-        - `recognised`, `recognised_real`: share of samples, and of held-out examples, in which the
-          judge sees the class that they are labelled with: are the labels true?
-        - `confidence`, `confidence_real`: the judge's mean highest probability: a sample that
-          looks like no class, or between classes, has a low one.
-        - `nearest_ratio`: mean distance of samples to the nearest training example over that of
-          held-out examples: about 1 is as near as new real examples, 0 is copies, and far above
-          1 is unlike the data.
-        - `copied`: share of samples nearer to a training example than all but 1% of the held-out
-          examples: 0.01 is what new real examples have.
-        - `diversity`: mean over classes of the mean distance of two samples of the class, over
-          the same of training examples: about 1 is as varied as real ones, 0 is all alike.
-        - of sentences also `distinct_1`, `distinct_2`, and both with `_real`: different words, and
-          pairs of neighbouring words, over all, in equally many tokens of samples and training
-          sentences.
+        - `recognised`, `recognised_real`: share of the samples, and of the held-out examples, that
+          the judge classifies as their label. It shows whether the labels are correct.
+        - `confidence`, `confidence_real`: mean of the judge's highest probability. It is low for
+          samples that look like no class or like several.
+        - `nearest_ratio`: mean distance of the samples to the nearest training example / that of
+          the held-out examples. About 1: as near as new real examples; 0: copies; far above 1:
+          unlike the data.
+        - `copied`: share of the samples that are nearer to a training example than 99% of the
+          held-out examples are; 0.01 for new real examples.
+        - `diversity`: mean distance between two samples of a class / that between two training
+          examples of the class, averaged over classes. About 1: as varied as real examples; 0: all
+          alike.
+        - for sentences also `distinct_1`, `distinct_2`, `distinct_1_real`, `distinct_2_real`:
+          number of different words, or pairs of neighbouring words / number of all of them, in
+          samples and in training sentences with equally many tokens.
 
     Raises:
-        AdaptAugError: there is no sample.
+        AdaptAugError: there are no samples.
     """
     if len(samples) == 0:
         raise AdaptAugError("the quality of samples needs at least one of them, got 0")
@@ -101,11 +99,11 @@ def quality(
 
 
 def distinct(ids: Tensor, n: int) -> float:
-    """Distinct-n (Li et al., 2016): different runs of n tokens over all of them, in [0, 1].
+    """Distinct-n (Li et al., 2016): share of different n-grams among all n-grams, in [0, 1].
 
     Args:
         ids: int64 (N, L), padded on the right.
-        n: tokens in a run; rows shorter than that have none.
+        n: tokens in an n-gram; shorter sentences have none.
     """
     runs = ids.unfold(1, n, 1).flatten(0, 1) if ids.shape[1] >= n else ids.new_zeros(0, n)
     runs = runs[runs[:, -1] != PAD]
@@ -113,7 +111,7 @@ def distinct(ids: Tensor, n: int) -> float:
 
 
 def _judged(examples: Examples, judge: nn.Module, suffix: str) -> dict[str, float]:
-    """Share recognised as their class, and the judge's mean confidence."""
+    """Share of the examples classified as their label, and the judge's mean confidence."""
     chances = predict(judge, examples.inputs).softmax(1).max(1)
     hits = chances.indices == examples.targets
     return {
@@ -123,7 +121,7 @@ def _judged(examples: Examples, judge: nn.Module, suffix: str) -> dict[str, floa
 
 
 def _distinct(samples: Examples, train: Examples) -> dict[str, float]:
-    """Distinct-1 and -2 of samples and training sentences, both cut to equally many tokens."""
+    """Distinct-1 and distinct-2 of samples and training sentences, cut to equally many tokens."""
     parts = {"": _shuffled(samples).inputs, "_real": _shuffled(train).inputs}
     fewest = min(int((ids != PAD).sum()) for ids in parts.values())
     result = {}
@@ -135,10 +133,10 @@ def _distinct(samples: Examples, train: Examples) -> dict[str, float]:
 
 
 def _some(examples: Examples) -> Examples:
-    """At most `_MOST` of the examples, of all classes."""
+    """At most `_MOST` of the examples, drawn from all classes."""
     return _shuffled(examples)[torch.arange(min(len(examples), _MOST))]
 
 
 def _shuffled(examples: Examples) -> Examples:
-    """The examples in an order that is always the same."""
+    """The examples in a random order that is the same in every call."""
     return examples[torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))]

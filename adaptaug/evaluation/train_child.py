@@ -1,4 +1,4 @@
-"""Training children under arms: the one loop of every comparison and every rival search."""
+"""Trains children under arms: the one training loop of every comparison and baseline search."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -33,9 +33,9 @@ class Arm:
     """A controller with the ops that it acts on."""
 
     name: str
-    """What tables call it."""
+    """Name of the arm in tables."""
     ops: tuple[str | Op, ...]
-    """The ops, by name or themselves."""
+    """The ops, as names or `Op` objects."""
     controller: Controller
     """Picks the magnitudes."""
 
@@ -45,54 +45,59 @@ class Job:
     """One child to train."""
 
     arm: Arm
-    """Who augments."""
+    """The controller that picks the magnitudes, and its ops."""
     task: Task
-    """What is trained."""
+    """Data, child and budget."""
     seed: int
     """Fixes split, child and draws."""
     costs: CostTable = field(default_factory=CostTable)
-    """What the observation's cost feature is computed with."""
+    """Costs from which the observation's feature `cost` is computed."""
     test: bool = True
-    """Whether the final test split is evaluated; a search must leave it alone."""
+    """Whether to evaluate on the final test split; a search must set this to False."""
     device: str = "cpu"
-    """Where the child trains."""
+    """Device on which the child trains."""
     robustness: bool = False
-    """Whether the child is also tried on disturbed test examples; read only with `test`."""
+    """Whether to measure robustness on the test split; read only if `test` is True."""
 
 
 def train_child(job: Job) -> Record:
     """Trains one child to the end of its run.
 
     Returns:
-        A record: arm, seed, dataset, child, n_train, steps; validation accuracy, loss and score
-        (the task's metric); with `test` also accuracy, precision, recall, f1 (macro, of entities
-        in tagging) and loss on the final test split, and robustness: with `Job.robustness` its
-        scores by name, see `adaptaug.evaluation.robustness`, else None; seconds (processor time of
-        the training, augmentation, probing, controller and fitting of ops included) and
-        controller_seconds, the part of it that observing and deciding took; the magnitudes of
-        every decision; notes on what a person must know of the ops. A child that diverged has the
-        scores of chance and `diverged` set.
+        A record with these keys:
+
+        - `arm`, `seed`, `dataset`, `child`, `n_train`, `steps`, `num_classes`, `ops`.
+        - `validation_accuracy`, `validation_loss`, and `validation_score`, the task's metric.
+        - `accuracy`, `precision`, `recall`, `f1` (macro over classes, in tagging of entities) and
+          `loss` on the final test split, if `job.test` is True.
+        - `robustness`, if `job.test` is True: the scores of `adaptaug.evaluation.robustness` by
+          name, or None if `job.robustness` is False.
+        - `seconds`: processor time of the training (elapsed time on a GPU), including augmenting,
+          observing, deciding and fitting ops; `controller_seconds`: the part spent on observing and
+          deciding.
+        - `cost`: of observing and augmenting, as a fraction of plain training.
+        - `magnitudes`: those of every decision.
+        - `notes`: warnings about ops, such as a generator that could not be used.
+        - `diverged`: whether the child diverged; its test scores are then those of chance.
     """
     task, controller = job.task, job.arm.controller
     op_space = OpSpace(job.arm.ops)
     with one_thread():
         episode = Episode(task, job.seed, op_space, job.costs, job.device)
-        controller.start(job.seed)
+        controller.reset(job.seed)
         magnitudes: list[list[float]] = []
         controller_seconds = 0.0
         started = clock(job.device)
         while not episode.finished:
             asked = clock(job.device)
-            observation = episode.observe(controller.probes) if controller.observes else None
-            chosen = controller.decide(episode.run.progress, observation)
+            chosen = episode.decide(controller)
             controller_seconds += clock(job.device) - asked
             magnitudes.append(episode.advance(chosen))
-            episode.check_early_stopping()
         seconds = clock(job.device) - started
         run = episode.run
         logits, targets = predict(run.model, run.validation.inputs), run.validation.targets
         validated = measure(logits, targets)
-        # The last update may have broken a child whose last loss was finite still.
+        # The last update may have broken a child whose last training loss was still finite.
         diverged = run.diverged or not math.isfinite(validated.loss)
         record: Record = {
             "arm": job.arm.name,
@@ -105,7 +110,7 @@ def train_child(job: Job) -> Record:
             "seconds": seconds + run.op_space.fit_seconds,
             "controller_seconds": controller_seconds,
             "cost": episode.cost,
-            "validation_accuracy": validated.accuracy,
+            "validation_accuracy": validated.score,
             "validation_loss": validated.loss,
             "validation_score": episode.observer.scorer(logits.argmax(-1), targets),
             "diverged": diverged,
@@ -121,13 +126,13 @@ def train_child(job: Job) -> Record:
 def train_children(
     jobs: Sequence[Job], processes: int, label: str, *, quiet: bool = False
 ) -> list[Record]:
-    """Trains children, one per process at a time, with a progress bar.
+    """Trains children, one at a time in each process, with a progress bar.
 
     Args:
-        jobs: what to train.
-        processes: worker processes; 0 trains in this one.
-        label: says in the bar what is going on.
-        quiet: no bar.
+        jobs: the children to train.
+        processes: number of worker processes; 0 trains in this process.
+        label: text of the progress bar.
+        quiet: hides the progress bar.
 
     Returns:
         Records in the order of the jobs.
@@ -140,7 +145,7 @@ class Pool:
     """Workers that train children, kept alive over several rounds of jobs."""
 
     def __init__(self, executor: ProcessPoolExecutor | None) -> None:
-        """Takes an executor whose workers have the data; None trains in this process."""
+        """Takes an executor whose workers have loaded the data; None trains in this process."""
         self._executor = executor
 
     def run(self, jobs: Sequence[Job], label: str, *, quiet: bool = False) -> list[Record]:
@@ -173,7 +178,7 @@ class Pool:
 
 @contextmanager
 def worker_pool(datasets: Sequence[str], processes: int) -> Iterator[Pool]:
-    """Starts workers and hands them the data sets."""
+    """Starts workers that hold the data sets; with 0 processes, children train in this process."""
     if processes == 0:
         yield Pool(None)
         return
@@ -189,7 +194,7 @@ def worker_pool(datasets: Sequence[str], processes: int) -> Iterator[Pool]:
 
 
 def _self_contained(job: Job) -> Job:
-    """The job with its ops themselves: a worker's registry has no ops of the user's own."""
+    """The job with `Op` objects in place of names, since a worker does not know the user's ops."""
     return replace(job, arm=replace(job.arm, ops=OpSpace(job.arm.ops).ops))
 
 
@@ -200,7 +205,7 @@ def _prepare_worker(sources: Sequence[Source]) -> None:
 
 
 def _test_scores(run: ChildRun, job: Job, diverged: bool) -> Record:
-    """What a record says of the final test split."""
+    """The entries of a record that are measured on the final test split."""
     source = load(job.task.dataset)
     test = draw_split(job.task, job.seed).test.to(job.device)
     logits = predict(run.model, test.inputs)
@@ -214,7 +219,7 @@ def _test_scores(run: ChildRun, job: Job, diverged: bool) -> Record:
         size = 0 if source.vocabulary is None else len(source.vocabulary)
         robust = robustness(run.model, test, job.seed, classes=source.classes, vocabulary_size=size)
     return {
-        "accuracy": metrics.accuracy,
+        "accuracy": metrics.score,
         "precision": precision,
         "recall": recall,
         "f1": f1,
@@ -224,7 +229,7 @@ def _test_scores(run: ChildRun, job: Job, diverged: bool) -> Record:
 
 
 def _scores_of_chance(source: Source, job: Job) -> Record:
-    """Of a child that says nothing: the accuracy of a guess, and no class or entity found."""
+    """Test scores of a diverged child: the accuracy of a guess, precision, recall and F1 of 0."""
     chance = 1 / source.num_classes
     disturbed = 0.0 if source.modality == "tagging" else chance  # entities' F1
     robust = dict.fromkeys(score_names(source.modality), disturbed)

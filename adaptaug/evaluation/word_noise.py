@@ -1,7 +1,7 @@
-"""Seeded noise in sentences: a share of the words is replaced, dropped or hidden.
+"""Seeded noise in sentences: a share of the words is replaced, dropped or masked.
 
-What corruptions are to images, with five severities each. In tagging words stay where they are
-and keep their tags, so they are only hidden or made unknown.
+This is the counterpart of the corruptions of images, with five severities per kind. In tagging
+words must keep their places and tags, so they are only masked or made unknown.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from adaptaug.ops.tokens import chosen, deleted
 from adaptaug.utils.types import Modality
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5)
-"""Probability that a word is chosen, at severities 1 to 5."""
+"""Probability that a word is changed, at severities 1 to 5."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ class WordNoise:
     """A row of the table of word noise."""
 
     modalities: tuple[Modality, ...]
-    """The kinds of data that it is for."""
+    """Modalities to which this noise applies."""
     function: Callable[[Tensor, Tensor, int, Generator], Tensor]
-    """From ids (B, L), the chosen ones (B, L), the number of ids and a generator to new ids."""
+    """Maps ids (B, L), a mask (B, L) of the words to change, the vocabulary size and a generator to
+    new ids (B, L)."""
 
 
 def _replace(ids: Tensor, mask: Tensor, vocabulary_size: int, generator: Generator) -> Tensor:
-    """Other words in their place, each as likely as any."""
+    """Replaces masked words by words drawn uniformly from the vocabulary."""
     first = len(SPECIALS)
     words = torch.randint(first, vocabulary_size, ids.shape, generator=generator, device=ids.device)
     return torch.where(mask, words, ids)
@@ -46,26 +47,26 @@ WORD_NOISE: dict[str, WordNoise] = {
         ("tagging",), lambda ids, mask, size, draws: torch.where(mask, UNKNOWN, ids)
     ),
 }
-"""The kinds by name: other words, no words, `MASK`, `UNKNOWN`."""
+"""The kinds by name: words become random words, are deleted, or become `MASK` or `UNKNOWN`."""
 
 
 def disturb(
     ids: Tensor, name: str, severity: int, vocabulary_size: int, generator: Generator
 ) -> Tensor:
-    """Chooses each word of each sentence with the severity's probability and changes it.
+    """Changes each word of each sentence with the severity's probability.
 
     Args:
         ids: int64 (B, L) in 0..V-1, padded on the right with `PAD`; not modified.
         name: one of `WORD_NOISE`.
         severity: 1 to 5.
         vocabulary_size: V, above the number of special ids.
-        generator: the only source of chance, on the ids' device.
+        generator: source of all random draws, on the ids' device.
 
     Returns:
-        New ids (B, L), at least one word a row.
+        New ids (B, L) with at least one word per row.
 
     Raises:
-        AdaptAugError: an unknown name or severity, or a vocabulary without a word.
+        AdaptAugError: an unknown name or severity, or a vocabulary without words.
     """
     if name not in WORD_NOISE:
         raise AdaptAugError(f"word noise must be one of {sorted(WORD_NOISE)}, got {name!r}")
@@ -81,7 +82,7 @@ def disturb(
 
 
 def cells(modality: Modality) -> dict[str, tuple[str, int]]:
-    """Every kind for the modality at every severity, by a name such as "drop/3"."""
+    """(kind, severity) by a name such as "drop/3", for every kind of the modality."""
     return {
         f"{name}/{severity}": (name, severity)
         for name, row in WORD_NOISE.items()
@@ -93,7 +94,7 @@ def cells(modality: Modality) -> dict[str, tuple[str, int]]:
 def disturbed(
     ids: Tensor, modality: Modality, vocabulary_size: int, seed: int
 ) -> Iterator[tuple[str, Tensor]]:
-    """The ids under each of `cells`, with its name; see `disturb`."""
+    """Yields (name, disturbed ids) for each of `cells`; see `disturb`."""
     for cell, (name, severity) in cells(modality).items():
         generator = Generator(ids.device).manual_seed(seed)
         yield cell, disturb(ids, name, severity, vocabulary_size, generator)

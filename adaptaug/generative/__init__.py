@@ -1,7 +1,8 @@
-"""Generative augmentation: models that make labelled examples out of a child's training split.
+"""Generative augmentation: generators trained on a child's training split make labelled examples.
 
 `DCGAN` for images and `GPT2` for sentences are the settings of the ops `generated` and
-`generated_text`; `quality` measures what they make, `show` puts it before people's eyes.
+`generated_text` (see `ops`). `adaptaug.evaluation.sample_quality` measures their samples; `show`
+displays them.
 """
 
 from adaptaug.generative.dcgan import DCGAN

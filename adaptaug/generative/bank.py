@@ -1,8 +1,8 @@
-"""Banks of generated samples: trained for once per run, then drawn from batch by batch.
+"""Makes banks of generated samples, once per run, and replaces rows of batches by their samples.
 
-A generator that made each batch anew would cost a child's step several times over on a CPU; rows
-out of a bank of a few thousand cost a copy. The bank is a fixed set of examples like any other, so
-that it can be looked at, measured and shown.
+Generating every batch anew would cost several times as much as a child's training step on a CPU;
+rows of a bank of a few thousand samples cost a copy. A bank is a fixed set of examples, so that it
+can be inspected and measured.
 """
 
 import logging
@@ -24,14 +24,14 @@ from adaptaug.utils.timing import clock
 logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.4
-"""A generator has collapsed if the mean distance of two samples of one class is below this share
-of that of two training examples."""
+"""A generator has collapsed if the mean distance between two of its samples of some class is below
+this share of the mean distance between two training examples of that class."""
 _BANKS = 16
-"""Banks that a process keeps."""
+"""Most banks that a process keeps; the oldest is dropped first."""
 
 
 class DivergedError(Exception):
-    """A generator's loss stopped being finite; the message goes on from "it ..."."""
+    """A generator's loss stopped being finite; the message reads on after "it diverged: "."""
 
 
 class Generative(Hashable, Protocol):
@@ -45,13 +45,13 @@ _banks: dict[tuple[Generative, str], Bank] = {}
 
 
 def banked(settings: Generative, data: FitData) -> Bank:
-    """Trains a generator and keeps its samples; the same settings, data and seed only once.
+    """Trains a generator and keeps its bank, once for the same settings, data and seed.
 
-    A second call in the same process returns the same bank, with the time that the first took. On
-    a CPU all of it runs on one thread, so that the samples are the same on every machine.
+    A second call in the same process returns the same bank, with the seconds that the first took.
+    On a CPU everything runs on one thread, so that the samples are the same on every machine.
 
     Returns:
-        The bank; its `problem` says if the generator diverged or collapsed.
+        The bank; its `problem` says whether the generator diverged or collapsed.
     """
     key = (settings, data.fingerprint())
     if key not in _banks:
@@ -76,12 +76,12 @@ def _made(settings: Generative, data: FitData) -> Bank:
 
 
 def _collapse(samples: Examples, data: FitData) -> str:
-    """Says which class's samples are nearly identical, if those of any are."""
+    """Why the generator counts as collapsed (its most uniform class); empty if it does not."""
     if len(samples) == 0:
         return "it collapsed: it made no sample"
     real = within_classes(data.train, data.num_classes)
     everything = Examples(data.train.inputs, torch.zeros_like(data.train.targets))
-    # A class of one example has no distance: that of any two examples stands for it.
+    # A class of one example has no mean distance; that between all examples stands in for it.
     real = real.where(~real.isnan(), within_classes(everything, 1))
     lowest = (within_classes(samples, data.num_classes) / real).nan_to_num(nan=torch.inf)
     label = int(lowest.argmin())
@@ -95,7 +95,7 @@ def _collapse(samples: Examples, data: FitData) -> str:
 
 
 def labels_like(targets: Tensor, count: int) -> Tensor:
-    """`count` classes in ascending order, each as frequent as among the targets (N,)."""
+    """`count` labels in ascending order, with the class frequencies of the targets (N,)."""
     ranks = torch.arange(count, device=targets.device) * len(targets) // count
     return targets.sort().values[ranks]
 
@@ -103,20 +103,20 @@ def labels_like(targets: Tensor, count: int) -> Tensor:
 def replaced(
     inputs: Tensor, targets: Tensor, amount: Tensor, generator: Generator, bank: Bank
 ) -> tuple[Tensor, Tensor]:
-    """Puts a random sample of the bank, label included, in place of each row whose amount is 1.
+    """Replaces each row whose amount is 1 by a random sample of the bank, label included.
 
     Args:
         inputs: images, float32 (B, C, H, W) in [0, 1], or ids, int64 (B, L).
         targets: int64 (B,) classes, or float (B, K) label distributions.
         amount: float32 (B,), 0 or 1.
-        generator: the only source of chance.
-        bank: what is drawn from; longer sentences are cut to L.
+        generator: the only source of randomness.
+        bank: the samples; sentences longer than L are cut.
     """
     samples, chosen = bank.samples, amount > 0
     rows = torch.randint(len(samples), (len(inputs),), generator=generator, device=generator.device)
     new, labels = to_float(samples.inputs[rows]), samples.targets[rows]
     if inputs.ndim == 2:
-        missing = inputs.shape[1] - new.shape[1]  # a negative one cuts
+        missing = inputs.shape[1] - new.shape[1]  # a negative number cuts
         new = functional.pad(new, (0, missing), value=PAD)
     if targets.is_floating_point():
         labels = functional.one_hot(labels, targets.shape[1]).to(targets.dtype)

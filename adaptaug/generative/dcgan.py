@@ -1,20 +1,20 @@
-"""A class-conditional DCGAN: images and their labels out of noise, for a share of the batches.
+"""A class-conditional DCGAN, which generates labelled images.
 
 After Radford et al. (2016), "Unsupervised representation learning with deep convolutional
 generative adversarial networks": strided convolutions with batch normalisation, ReLU in the
-generator, leaky ReLU in the discriminator, Adam with beta1 0.5; conditional as Mirza and Osindero
-(2014) have it: both networks are told the class. What differs, so that a thousand steps of a small
-network on a CPU give digits of the right class and no two alike (without the first, samples of a
-class were one image; without the second, half of them of another class):
+generator, leaky ReLU in the discriminator, Adam with beta1 0.5. It is conditional as in Mirza and
+Osindero (2014): both networks receive the class. The differences below let a small network learn
+distinct digits of the right class in a thousand steps on a CPU. Without the first, all samples of a
+class were the same image; without the second, half of them showed another class.
 
-- The generator is told the class by the scales and shifts of its batch normalisation (Dumoulin et
-  al., 2017), not beside the noise, which it then ignores.
-- The discriminator holds one vector a class: its product with the image's features says how real
-  the image is as one of that class (Miyato and Koyama, 2018), and which class it is of (the
-  auxiliary classifier of Odena et al., 2017), which the generator learns to please.
-- Real images count as real to `smoothing` (one-sided label smoothing, Salimans et al., 2016).
-- Samples come from the running average of the generator's weights (Yazici et al., 2019).
-- Any height and width of 8 to 64 pixels will do: images are cut from the size that doubling gives.
+- The generator receives the class through the scales and shifts of its batch normalisation
+  (Dumoulin et al., 2017). With the class beside the noise, it ignored the noise.
+- The discriminator holds one vector per class. Its product with the image's features is added to
+  the logit of being real (Miyato and Koyama, 2018). It is also the logit of that class in an
+  auxiliary classifier (Odena et al., 2017), whose loss trains the generator too.
+- The target for real images is `smoothing` (one-sided label smoothing, Salimans et al., 2016).
+- Samples come from a running average of the generator's weights (Yazici et al., 2019).
+- Height and width are any of 8 to 64 pixels: images are cut from the size that doubling gives.
 """
 
 import math
@@ -34,34 +34,34 @@ from adaptaug.ops.bank import Bank, FitData
 from adaptaug.utils.seeding import RandomStream
 
 SMALLEST, LARGEST = 8, 64
-"""Pixels that an image's sides may have."""
+"""Smallest and largest side of an image, in pixels."""
 _CHECKED = 50
-"""Steps between two looks at the loss, each of which holds up a GPU."""
+"""Steps between checks that the loss is finite; each check makes the host wait for a GPU."""
 
 
 @dataclass(frozen=True)
 class DCGAN:
-    """The settings of a DCGAN; called on training data, it trains one and returns its samples.
+    """The settings of a DCGAN; calling them on training data trains one and returns its bank.
 
-    The defaults are for a CPU; `DCGAN.full()` has those of the study.
+    The defaults are for a CPU; `DCGAN.full()` has the settings of the AugNet study.
     """
 
     width: int = 16
-    """Channels of both networks next to the image; they double with every halving of its sides."""
+    """Channels of both networks next to the image; each halving of the sides doubles them."""
     noise: int = 64
-    """Numbers that an image is made from."""
+    """Dimensions of the noise vector."""
     steps: int = 1000
-    """Updates of both networks, where `epochs` is None."""
+    """Updates of both networks, if `epochs` is None."""
     epochs: int | None = None
-    """Passes over the training images, in place of `steps`."""
+    """Epochs over the training images, instead of `steps`."""
     batch_size: int = 64
-    """Real images in an update, and generated ones."""
+    """Real images per update; as many are generated."""
     learning_rate: float = 1e-3
-    """Adam's, of both networks."""
+    """Learning rate of Adam, for both networks."""
     decay: bool = True
     """Whether the learning rate falls linearly to 0 over the second half."""
     smoothing: float = 0.9
-    """How real the discriminator should find real images; 1 is the paper's."""
+    """The discriminator's target for real images; 1 in the paper."""
     samples: int = 4096
     """Images kept in the bank."""
 
@@ -74,10 +74,10 @@ class DCGAN:
         )  # fmt: skip
 
     def __call__(self, data: FitData) -> Bank:
-        """A bank of samples of a DCGAN trained on these examples alone; see `banked`.
+        """Trains a DCGAN on these examples alone and returns a bank of its samples; see `banked`.
 
         Raises:
-            AdaptAugError: images of sides outside 8 to 64 pixels, or a setting below 1.
+            AdaptAugError: images with sides outside 8 to 64 pixels, or a setting below 1.
         """
         height, width = data.train.inputs.shape[2:]
         if not SMALLEST <= min(height, width) <= max(height, width) <= LARGEST:
@@ -91,7 +91,7 @@ class DCGAN:
         return banked(self, data)
 
     def make(self, data: FitData) -> Examples:
-        """Trains a DCGAN and draws from it, as bytes.
+        """Trains a DCGAN and draws samples from it, as uint8.
 
         Raises:
             DivergedError: a loss stopped being finite.
@@ -107,7 +107,7 @@ class DCGAN:
         return Examples(torch.cat(parts), labels)
 
     def _trained(self, data: FitData) -> nn.Module:
-        """A generator of images from noise (B, noise) and classes (B,), in evaluation mode."""
+        """Trains a DCGAN; returns the averaged `ImageGenerator`, in evaluation mode."""
         device, size = data.train.inputs.device, len(data.train)
         channels, height, width = data.train.inputs.shape[1:]
         shape = (channels, height, width)
@@ -123,7 +123,7 @@ class DCGAN:
         ]
         draws = torch.Generator(device).manual_seed(data.seed)
         batch = min(self.batch_size, size)
-        per_epoch = size // batch  # what does not fill a batch waits for another epoch
+        per_epoch = size // batch  # images that do not fill a batch are left out
         steps = self.steps if self.epochs is None else self.epochs * per_epoch
         order = torch.empty(0, dtype=torch.int64, device=device)
         for step in range(steps):
@@ -152,8 +152,8 @@ class DCGAN:
         images: tuple[Tensor, Tensor],
         labels: Tensor,
     ) -> Tensor:
-        """Learns to tell real images from generated ones, and the classes of the real ones."""
-        # Real and generated go through apart: batch normalisation over both would tell them apart.
+        """One update: classify images as real or generated, and real ones by class."""
+        # Separate forward passes, as joint batch statistics would tell real from generated images.
         (real, guessed), (fake, _) = (discriminator(part, labels) for part in images)
         loss = _verdict_loss(real, self.smoothing) + _verdict_loss(fake, 0.0)
         return _update(optimizer, loss + functional.cross_entropy(guessed, labels))
@@ -165,7 +165,7 @@ class DCGAN:
 def _generator_step(
     discriminator: nn.Module, optimizer: torch.optim.Optimizer, fake: Tensor, labels: Tensor
 ) -> Tensor:
-    """Learns to pass for real, and for the right class."""
+    """One update: make images that are classified as real and as the right class."""
     verdict, guessed = discriminator(fake, labels)
     loss = _verdict_loss(verdict, 1.0) + functional.cross_entropy(guessed, labels)
     return _update(optimizer, loss)
@@ -176,7 +176,7 @@ def _verdict_loss(verdict: Tensor, wanted: float) -> Tensor:
 
 
 def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """One step; what it leaves in the other network's gradients is cleared before theirs."""
+    """One step; gradients that it adds to the other network are cleared before that one's step."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -201,7 +201,7 @@ class _ClassNorm(nn.Module):
 
 
 class ImageGenerator(nn.Module):
-    """Noise (B, noise) and classes (B,) to images (B, C, H, W) in [0, 1]."""
+    """Maps noise (B, noise) and classes (B,) to images (B, C, H, W) in [0, 1]."""
 
     def __init__(
         self, shape: tuple[int, int, int], num_classes: int, width: int, noise: int
@@ -229,9 +229,9 @@ class ImageGenerator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (B, C, H, W) in [0, 1] and classes (B,) to verdicts (B,) and classes' logits (B, K).
+    """Maps images (B, C, H, W) in [0, 1] and classes (B,) to verdicts (B,) and class logits (B, K).
 
-    A verdict is the logit of being a real image of that class.
+    A verdict is the logit that the image is a real image of its class.
     """
 
     def __init__(self, shape: tuple[int, int, int], num_classes: int, width: int) -> None:
@@ -241,7 +241,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         for before, after in pairwise(planes):
             layers.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
-            if len(layers) > 1:  # none next to the image, as in the paper
+            if len(layers) > 1:  # no normalisation next to the image, as in the paper
                 layers.append(nn.BatchNorm2d(after))
             layers.append(nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*layers, nn.Flatten())
@@ -259,11 +259,11 @@ class Discriminator(nn.Module):
 
 
 def _doublings(shape: tuple[int, int, int]) -> int:
-    """How often the smallest grid, of 4 to 7 pixels on its shorter side, is doubled."""
+    """How often the smallest grid, with a shorter side of 4 to 8 pixels, is doubled."""
     return int(math.log2(min(shape[1:]) / 4))
 
 
 def _initialise(part: nn.Module) -> None:
-    """The paper's: weights around 0 of standard deviation 0.02."""
+    """Draws weights as in the paper: normal, mean 0, standard deviation 0.02."""
     if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(part.weight, 0, 0.02)

@@ -1,4 +1,4 @@
-"""How far examples are from one another: what shows copying, and samples that are all alike."""
+"""Distances between examples: they show copies of training examples and samples that are alike."""
 
 import math
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import PAD
 
 _ROWS = 512
-"""Rows that are compared with all others at a time."""
+"""Rows compared at a time."""
 _MOST = 200
-"""Examples of a class of which the mean distance is taken."""
+"""Most examples of a class from which its mean distance is computed."""
 
 
 def _of_images(first: Tensor, second: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def nearest(examples: Examples, others: Examples) -> Tensor:
 
 
 def within_classes(examples: Examples, num_classes: int) -> Tensor:
-    """Mean distance of two examples of a class, float32 (K,); NaN for a class of fewer than two."""
+    """Mean distance between two examples of each class, float32 (K,); NaN for fewer than two."""
     between = _DISTANCES[examples.modality]
     means = torch.full((num_classes,), torch.nan)
     for label in range(num_classes):

@@ -1,7 +1,8 @@
-"""Ops that put generated samples, label included, in place of a share of a batch.
+"""Source ops that replace a share of a batch by generated samples, labels included.
 
-The magnitude is the share: at 1 the whole batch is generated. What they draw from is made once per
-run, out of the child's own training split (`OpSpace.fitted`): see `adaptaug.generative`.
+The magnitude is the share: at 1 the whole batch is generated. The bank of samples is made once per
+run, from the child's training split alone (`OpSpace.fitted`). Importing this module registers the
+ops; `adaptaug.ops.find` imports it when it is first asked for one of them.
 """
 
 from dataclasses import replace
@@ -17,10 +18,10 @@ _FOR_IMAGES, _FOR_TEXT = DCGAN(), GPT2()
 
 
 def generated(settings: DCGAN = _FOR_IMAGES, **changes: Any) -> Op:
-    """Images of a class-conditional DCGAN.
+    """The op that inserts images of a class-conditional DCGAN.
 
     Args:
-        settings: how it is built and trained; by default as a CPU can.
+        settings: how the DCGAN is built and trained; the default suits a CPU.
         changes: fields of the settings to change, such as `epochs=20`.
     """
     fit = replace(settings, **changes)
@@ -28,10 +29,10 @@ def generated(settings: DCGAN = _FOR_IMAGES, **changes: Any) -> Op:
 
 
 def generated_text(settings: GPT2 = _FOR_TEXT, **changes: Any) -> Op:
-    """Sentences of a GPT-2 with the label as a prefix.
+    """The op that inserts sentences of a GPT-2 with the label as a prefix.
 
     Args:
-        settings: how it is built and trained; by default as a CPU can.
+        settings: how the GPT-2 is built and trained; the default suits a CPU.
         changes: fields of the settings to change, such as `pretrained="openai-community/gpt2"`.
     """
     return Op(

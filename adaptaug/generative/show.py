@@ -1,28 +1,33 @@
-"""Generated samples for people: pictures in a grid, sentences in words."""
+"""Displays samples: images as a grid, sentences as words."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.utils import make_grid
 
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import PAD, Vocabulary
+from adaptaug.utils.optional import needs
 
 
 def sample_grid(samples: Examples, num_classes: int, columns: int = 10, side: int = 48) -> Tensor:
-    """Images in a grid with a row for each class; for `Board.image`, or a PNG.
+    """Images in a grid with one row per class; for `Board.image`, or a PNG.
 
     Args:
-        samples: uint8 images, or floats in [0, 1], with labels; a bank's, or real ones.
-        num_classes: classes K.
-        columns: images of each class, the first ones; fewer leave white places.
-        side: pixels that the shorter side of an image is zoomed to, at least.
+        samples: generated or real images, uint8 or float in [0, 1], with labels.
+        num_classes: number of classes K.
+        columns: images per class, the first ones; white tiles fill up a class with fewer.
+        side: least number of pixels of an image's shorter side, after zooming.
 
     Returns:
         uint8 (3, height, width), to be saved with `torchvision.io.write_png`.
+
+    Raises:
+        AdaptAugError: torchvision is not installed.
     """
+    with needs("search", "a grid of samples"):
+        from torchvision.utils import make_grid
     inputs = samples.inputs.cpu()
     if inputs.dtype != torch.uint8:
         inputs = (inputs * 255).round().to(torch.uint8)
@@ -39,13 +44,13 @@ def sample_grid(samples: Examples, num_classes: int, columns: int = 10, side: in
 def sample_texts(
     samples: Examples, vocabulary: Vocabulary, classes: Sequence[str], count: int = 5
 ) -> dict[str, list[str]]:
-    """Sentences in words: for each class's name its first `count` samples.
+    """Sentences as words: for each class name, its first `count` samples.
 
     Args:
-        samples: ids (N, L) with labels; a bank's, or real ones.
-        vocabulary: the words of the ids.
-        classes: names of the classes, by label.
-        count: sentences of each class.
+        samples: generated or real sentences, int64 ids (N, L), with labels.
+        vocabulary: the vocabulary of the ids.
+        classes: class names, by label.
+        count: most sentences per class.
     """
     return {
         name: [

@@ -1,4 +1,6 @@
-"""Augmentation ops on whole batches, with a draw of its own for every sample."""
+"""Augmentation ops: each works on a whole batch and draws an amount for every sample."""
+
+from typing import TYPE_CHECKING
 
 from adaptaug.ops.eda import EDA
 from adaptaug.ops.image import IMAGE_OPS
@@ -7,7 +9,10 @@ from adaptaug.ops.op import STAGES, Op, draw, find, ops_for, register, register_
 from adaptaug.ops.op_space import OpSpace
 from adaptaug.ops.tagging import TAGGING_OPS
 from adaptaug.ops.text import TEXT_OPS
-from adaptaug.ops.wrapped import Wrapped, wrap
+from adaptaug.utils.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from adaptaug.ops.wrapped import Wrapped, wrap
 
 __all__ = [
     "EDA",
@@ -27,3 +32,7 @@ __all__ = [
     "register_missing",
     "wrap",
 ]
+
+__getattr__ = on_first_use(
+    __name__, {"Wrapped": "adaptaug.ops.wrapped", "wrap": "adaptaug.ops.wrapped"}
+)

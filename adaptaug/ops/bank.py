@@ -1,4 +1,7 @@
-"""What a source op draws from, and what that is made of."""
+"""Source ops draw from a `Bank` of generated samples; a generator makes it from `FitData`.
+
+Both are defined here so that ops need not know any generator.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,21 +12,21 @@ from adaptaug.data.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """What a generator is trained on."""
+    """The data and the seed that a generator is trained with."""
 
     train: Examples
-    """The child's own training examples, and no others."""
+    """The child's training examples; no validation or test examples."""
     num_classes: int
-    """Classes K."""
+    """Number of classes K."""
     seed: int
-    """Fixes weights, batches and samples."""
+    """Seed of the initial weights, the batches and the samples."""
     classes: tuple[str, ...] = ()
-    """Names of the classes; without them, "0" to "K - 1"."""
+    """Class names; empty stands for "0" to "K - 1"."""
     vocabulary: Vocabulary | None = None
-    """The words of the ids; None for images."""
+    """The vocabulary of the ids; None for images."""
 
     def fingerprint(self) -> str:
-        """The same for the same data and seed, another for others."""
+        """SHA-256 digest, in hexadecimal, of the data, their device and the seed."""
         digest = hashlib.sha256()
         for part in (self.train.inputs, self.train.targets):
             digest.update(repr((part.shape, part.dtype, part.device)).encode())
@@ -35,11 +38,11 @@ class FitData:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """What a generator made, and what that took."""
+    """A generator's samples, the time it took, and whether the samples may be used."""
 
     samples: Examples
-    """uint8 images, or ids, with their labels; on the training examples' device."""
+    """uint8 images or int64 ids, with labels, on the training examples' device."""
     seconds: float
-    """Training and sampling: processor time, or elapsed time on a GPU."""
+    """Seconds of training and sampling: processor time on a CPU, elapsed time on a GPU."""
     problem: str = ""
-    """Why the samples must not be used; empty where nothing is wrong."""
+    """Why the samples must not be used; empty if they may be used."""

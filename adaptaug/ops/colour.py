@@ -1,7 +1,8 @@
-"""Colour ops as matrices on (colour, 1), composed over the active ops into one product.
+"""Colour ops as affine matrices; the matrices of all active ops are multiplied into one.
 
-Each function takes the amounts (B,) and the mean colour (B, C + 1) of the image as it is after the
-colour ops before it, last entry 1, and returns matrices (B, C + 1, C + 1).
+A matrix acts on the vector (colour, 1). Each function receives the amounts, float32 (B,), and each
+image's mean colour after the preceding colour ops, float32 (B, C + 1) with last entry 1. It returns
+matrices, float32 (B, C + 1, C + 1).
 """
 
 import math
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 _LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as in torchvision and Pillow."""
+"""Weights of R, G and B in luma (ITU-R BT.601), as in torchvision and Pillow."""
 _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 """RGB to NTSC's YIQ: luma and two axes of chroma."""
 
@@ -22,7 +23,7 @@ def _identity(mean: Tensor) -> Tensor:
 
 
 def _luma(mean: Tensor) -> Tensor:
-    """Luma (B,) of RGB; the plain mean of the channels for any other number of them."""
+    """Luma (B,) of RGB; for any other number of channels, their mean."""
     channels = mean.shape[1] - 1
     weights = _LUMA if channels == 3 else (1 / channels,) * channels
     return sum((mean[:, i] * weights[i] for i in range(channels)), mean.new_zeros(()))
@@ -51,7 +52,7 @@ def saturation(amount: Tensor, mean: Tensor) -> Tensor:
 
 
 def hue(amount: Tensor, mean: Tensor) -> Tensor:
-    """Rotates the chroma plane of YIQ by amount turns, luma kept; RGB only."""
+    """Rotates the chroma plane of YIQ by amount turns and keeps luma; RGB only."""
     angle = amount * (2 * math.pi)
     cosine, sine = angle.cos(), angle.sin()
     turn = _identity(mean[:, 1:])

@@ -1,10 +1,12 @@
-"""EDA at its authors' defaults as one op: a rival, not one of the ops that a policy acts on.
+"""EDA at its authors' defaults as one op: a baseline, not one of the ops that a policy acts on.
 
-Wei and Zou (2019) write nine augmented sentences beside each original; each comes from one of four
+Wei and Zou (2019) add nine augmented copies of each sentence. Each copy comes from one of four
 techniques, which changes a tenth of the words. Here a row is augmented with probability 9/10 at
-magnitude 1, by one technique at random. What differs: places of insertions are drawn at once, so
-that two words never go to the same one, swaps of one row do not overlap, and a word that stands
-in a row several times is replaced by a synonym at one place, not at all of them.
+magnitude 1, by one technique drawn at random. Differences from the paper:
+
+- A row's insertion positions are drawn together, so that no two words go to the same one.
+- The swaps of a row do not overlap.
+- A word that occurs several times in a row is replaced by a synonym at one position only.
 """
 
 import torch
@@ -16,13 +18,13 @@ from adaptaug.ops.text import Tokens, has_synonyms, inserted, replaced
 from adaptaug.ops.tokens import chosen, deleted, present
 
 _ALPHA = 0.1
-"""Share of the words that a technique changes, at least one; for deletion a probability."""
+"""Share of the words that a technique changes, at least one; deletion's probability per word."""
 
 
 def eda(
     ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, tables: TokenTables
 ) -> Tokens:
-    """One of EDA's four techniques at random for each row whose amount (B,) is 1."""
+    """Applies one of EDA's four techniques, drawn at random, to each row whose amount (B,) is 1."""
     uniform = torch.rand(len(ids), generator=generator, device=ids.device)
     technique = torch.where(amount > 0, (uniform * 4).long(), 4)[:, None]
     length = present(ids).sum(dim=1, keepdim=True)
@@ -33,8 +35,8 @@ def eda(
     known = has_synonyms(ids, tables)
     many = known.sum(dim=1)
     ordered = known.gather(1, order)
-    first_known = _at(order, ordered & (ordered.cumsum(dim=1) <= changes))
-    first = _at(order, rank < torch.minimum(changes, length))
+    first_known = _in_row_order(order, ordered & (ordered.cumsum(dim=1) <= changes))
+    first = _in_row_order(order, rank < torch.minimum(changes, length))
     rare = chosen(ids, torch.full_like(amount, _ALPHA), generator)
 
     result = replaced(ids, first_known & (technique == 0), generator, tables)
@@ -46,19 +48,19 @@ def eda(
 
 
 def _random_order(ids: Tensor, generator: Generator) -> Tensor:
-    """Places of each row's tokens in a random order, then those of its padding: (B, L)."""
+    """Positions (B, L) of each row's tokens in random order, followed by those of its padding."""
     key = torch.rand(ids.shape, generator=generator, device=ids.device)
     return key.masked_fill_(~present(ids), 2).argsort(dim=1)
 
 
-def _at(order: Tensor, mask: Tensor) -> Tensor:
-    """A mask of the tokens in that order as one of the tokens in their own: (B, L)."""
+def _in_row_order(order: Tensor, mask: Tensor) -> Tensor:
+    """Maps a mask over the tokens in `order` to one over the row's own order: (B, L)."""
     mask = mask.expand_as(order)
     return torch.zeros_like(mask).scatter_(1, order, mask)
 
 
 def _swapped(ids: Tensor, order: Tensor, pairs: Tensor) -> Tensor:
-    """Swaps the first token in that order with the second, and so on: `pairs` (B, 1) times."""
+    """Swaps tokens 1 and 2 of `order`, then 3 and 4, and so on: `pairs` (B, 1) swaps per row."""
     rank = torch.arange(ids.shape[1], device=ids.device)
     partner = torch.where(rank < 2 * pairs, rank ^ 1, rank).clamp_(max=ids.shape[1] - 1)
     return ids.scatter(1, order, ids.gather(1, order.gather(1, partner)))

@@ -1,7 +1,8 @@
-"""Geometric ops as matrices, composed over the active ops into one warp of the batch.
+"""Geometric ops as affine matrices; the matrices of all active ops are applied in one warp.
 
-A matrix maps a pixel of the *output* to the place in the *input* it is read from, in pixels, x to
-the right and y down, with the origin in the image's centre; so non-square images stay right.
+A matrix maps the position of an *output* pixel to the *input* position that its value is read from.
+Positions are in pixels, x to the right and y down, with the origin in the image's centre, so that
+rotations do not distort non-square images.
 """
 
 import math
@@ -32,7 +33,7 @@ def rotate(amount: Tensor, _size: Size) -> Tensor:
 
 
 def translate(amount: Tensor, size: Size) -> Tensor:
-    """Moves the image; amount (B, 2): to the right in widths, and down in heights."""
+    """Moves the image; amount (B, 2): shift to the right in widths, and down in heights."""
     height, width = size
     matrix = _identity(amount)
     matrix[:, 0, 2] = amount[:, 0] * -width
@@ -43,7 +44,7 @@ def translate(amount: Tensor, size: Size) -> Tensor:
 def crop(amount: Tensor, size: Size) -> Tensor:
     """Moves the image by whole pixels: a random crop of the padded image, without blur.
 
-    amount (B, 2): to the right in widths, and down in heights, before rounding.
+    amount (B, 2): shift to the right in widths, and down in heights, before rounding.
     """
     height, width = size
     matrix = _identity(amount)
@@ -67,21 +68,21 @@ def shear(amount: Tensor, _size: Size) -> Tensor:
 
 
 def hflip(amount: Tensor, _size: Size) -> Tensor:
-    """Mirrors left and right where the amount (B,) is 1, not where it is 0."""
+    """Mirrors images left to right where the amount (B,) is 1; 0 leaves them unchanged."""
     matrix = _identity(amount)
     matrix[:, 0, 0] = 1 - 2 * amount
     return matrix
 
 
 def vflip(amount: Tensor, _size: Size) -> Tensor:
-    """Mirrors top and bottom where the amount (B,) is 1, not where it is 0."""
+    """Mirrors images top to bottom where the amount (B,) is 1; 0 leaves them unchanged."""
     matrix = _identity(amount)
     matrix[:, 1, 1] = 1 - 2 * amount
     return matrix
 
 
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """Reads every output pixel from the place its matrix names: bilinear, zeros outside.
+    """Reads every output pixel at the input position its matrix gives: bilinear, zeros outside.
 
     Args:
         images: float32 (B, C, H, W) in [0, 1].

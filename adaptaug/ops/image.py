@@ -8,7 +8,7 @@ from adaptaug.ops.op import Op, register
 IMAGE_OPS: tuple[Op, ...] = (
     Op("rotate", "geometry", 30, "degrees", geometry.rotate, True),
     Op("translate", "geometry", 0.25, "sides", geometry.translate, True, draws=2),
-    # At magnitude 1 the usual random crop after padding by an eighth: 4 of 32 pixels.
+    # Magnitude 1 is the usual random crop after padding by an eighth of the side: 4 of 32 pixels.
     Op("crop", "geometry", 0.125, "sides, whole pixels", geometry.crop, True, draws=2),
     Op("zoom", "geometry", math.log(1.5), "log of the factor", geometry.zoom, True),
     Op("shear", "geometry", 0.3, "pixels a pixel", geometry.shear, True),

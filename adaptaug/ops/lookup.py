@@ -1,7 +1,7 @@
-"""What token ops look things up in: synonyms by word, and training tokens and mentions by tag.
+"""Lookup tables of token ops: synonyms by word, and training tokens and mentions by tag.
 
-Tokens and mentions come from the examples that a child trains on, and from no others: an op that
-pasted them from elsewhere would show the child labelled data that it does not have.
+Tokens and mentions come from the child's training examples only: an op that inserted others would
+show the child labelled data that it does not have.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from adaptaug.utils.types import Modality
 
 @dataclass(frozen=True, eq=False)
 class _Tensors:
-    """A dataclass of tensors, and of others of its kind, that moves between devices whole."""
+    """Base of the tables: a dataclass whose tensors, nested ones too, change device together."""
 
     def to(self, device: torch.device | str) -> Self:
         """The same tables on `device`."""
@@ -43,19 +43,19 @@ class TagTables(_Tensors):
     """
 
     tokens: Tensor
-    """int64 (T + 1,): ids in order of their tags, each as often as it occurs, then `PAD`."""
+    """int64 (T + 1,): the ids of all T training tokens, sorted by tag, then one `PAD`."""
     token_starts: Tensor
-    """int64 (K,): where a tag's tokens begin."""
+    """int64 (K,): index in `tokens` of each tag's first token."""
     token_counts: Tensor
-    """int64 (K,): how many they are."""
+    """int64 (K,): number of training tokens with each tag."""
     mentions: Tensor
-    """int64 (M + 1, W): ids in order of their "B-X", padded on the right; the last row is empty."""
+    """int64 (M + 1, W): ids of each mention, padded, sorted by "B-X"; the last row is empty."""
     mention_lengths: Tensor
-    """int64 (M + 1,): tokens in each."""
+    """int64 (M + 1,): number of tokens of each mention."""
     mention_starts: Tensor
-    """int64 (K,): where the mentions that begin with a tag begin."""
+    """int64 (K,): row in `mentions` of the first mention that begins with each tag."""
     mention_counts: Tensor
-    """int64 (K,): how many they are; 0 for every tag but "B-X"."""
+    """int64 (K,): number of mentions that begin with each tag; 0 for every tag but "B-X"."""
     begins: Tensor
     """bool (K,): whether the tag is a "B-X"."""
     inside: Tensor
@@ -63,21 +63,21 @@ class TagTables(_Tensors):
     outside: Tensor
     """bool (K,): whether the tag is "O"."""
     continued: Tensor
-    """int64 (K,): the tag "I-X" of each "B-X"; for the others, the tag itself."""
+    """int64 (K,): the tag "I-X" of each "B-X"; all other tags map to themselves."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenTables(_Tensors):
-    """All that token ops look up; build them with `build_tables`."""
+    """The lookup tables of all token ops; `build_tables` makes them."""
 
     vocabulary_size: int
     """Number of ids V."""
     synonyms: Tensor | None
-    """int64 (V, S): each word's synonyms, then `PAD`; None without a lexicon."""
+    """int64 (V, S): ids of each word's synonyms, padded with `PAD`; None without a lexicon."""
     synonym_counts: Tensor | None
-    """int64 (V,): how many it has; 0 for stop words. None without a lexicon."""
+    """int64 (V,): number of synonyms of each word, 0 for stop words; None without a lexicon."""
     tags: TagTables | None
-    """Of tagging alone."""
+    """Tokens and mentions by tag; None if each sentence has one label."""
 
 
 def build_tables(
@@ -97,8 +97,8 @@ def build_tables(
         modality: "text" or "tagging".
 
     Raises:
-        AdaptAugError: no word of the vocabulary but stop words has a synonym in it, or a tag is
-            not in BIO form.
+        AdaptAugError: no word of the vocabulary except stop words has a synonym within the
+            vocabulary, or a tag is not in BIO form.
     """
     synonyms, counts = (None, None) if lexicon is None else _synonyms(vocabulary, lexicon)
     tags = tag_tables(train, classes) if modality == "tagging" else None
@@ -106,13 +106,13 @@ def build_tables(
 
 
 def _synonyms(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
-    """Synonyms (V, S) and their numbers (V,), none for stop words."""
+    """Synonyms (V, S) and their counts (V,), which are 0 for stop words."""
     synonyms, counts = synonym_table(vocabulary, lexicon)
     stop = torch.tensor([word.lower() in STOP_WORDS for word in vocabulary.words])
     counts = counts.masked_fill(stop, 0)
     if not counts.any():
         raise AdaptAugError(
-            "a lexicon must have synonyms for some word of the vocabulary that is no stop word, "
+            "a lexicon must have synonyms for some word of the vocabulary besides stop words, "
             f"got none: {len(lexicon)} words in the lexicon"
         )
     return synonyms, counts
@@ -131,7 +131,7 @@ def tag_tables(train: Examples, classes: Sequence[str]) -> TagTables:
     ids, tags = train.inputs.cpu()[valid], train.targets.cpu()[valid]
     token_counts = tags.bincount(minlength=size)
     first = kinds["B"][tags].nonzero()[:, 0]
-    mention = kinds["B"][tags].cumsum(0)[kinds["I"][tags]] - 1  # of each token inside one
+    mention = kinds["B"][tags].cumsum(0)[kinds["I"][tags]] - 1  # which mention each "I-X" continues
     mention_lengths = mention.bincount(minlength=len(first)) + 1
     offset = torch.arange(int(mention_lengths.max(0).values) if len(first) else 1)
     at = (first[:, None] + offset).clamp_(max=len(ids) - 1)

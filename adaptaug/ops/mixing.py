@@ -1,10 +1,10 @@
-"""Ops that mix each sample with a partner of its batch, image and label alike.
+"""Ops that mix the image and the label of each sample with those of a partner in its batch.
 
 Functions of (images, targets, amount, generator): images float32 (B, C, H, W) in [0, 1], targets
-float32 (B, K) label distributions, amount float32 (B,). Nothing given is modified.
+float32 (B, K) label distributions, amount float32 (B,). Arguments are not modified.
 
-Both papers draw one weight a batch, from a beta distribution; here every sample draws its own,
-uniform up to what the magnitude allows, so that a magnitude means the same for every op.
+Both papers draw one weight per batch from a beta distribution. Here every sample draws its own
+weight, uniform from 0 to the limit that the magnitude sets, as for all other ops.
 """
 
 import torch
@@ -30,10 +30,10 @@ def mixup(
 def cutmix(
     images: Tensor, targets: Tensor, amount: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """CutMix (Yun et al., 2019): pastes the partner's rectangle of area amount, in images.
+    """CutMix (Yun et al., 2019): pastes a rectangle of the partner that covers a share amount.
 
-    The partner's label weight is the share of pixels really pasted. The rectangle lies wholly
-    inside the image and has its shape; the paper's is cut off at the border.
+    The partner's label weight is the share of pixels pasted, after rounding. The rectangle has the
+    image's aspect ratio and lies wholly inside the image; the paper's is clipped at the border.
     """
     partner = _partners(len(images), generator)
     mask = rectangles(amount, 0.0, (images.shape[2], images.shape[3]), generator)

@@ -1,4 +1,4 @@
-"""A sequence of ops with one magnitude each: what a controller acts on."""
+"""A sequence of ops with one magnitude each: the action space of a controller."""
 
 import logging
 import math
@@ -23,37 +23,37 @@ from adaptaug.utils.types import Modality
 logger = logging.getLogger(__name__)
 
 _Active = Sequence[tuple[Op, float]]
-"""Ops with their magnitudes above 0."""
+"""The ops whose magnitude is above 0, with their magnitudes."""
 _CHUNK_VALUES = 2**20
-"""Values a CPU augments at a time: big intermediates cost half as much again in page faults."""
+"""Values that a CPU augments at a time; larger chunks take 1.5 times as long (page faults)."""
 
 
 class OpSpace:
-    """The ops a policy may use, in order, and how a batch goes through them.
+    """The ops a policy may use, in order, and how they are applied to a batch.
 
-    Whatever their order in the space, source ops come first, then geometry, colour, pixel and
-    mixing ops; within a stage the space's order holds. All geometry is one warp, all colour one
-    product. Source ops put generated samples in place of some rows, which then go through the
-    other ops like any row; they need a space that is fitted to the training split (`fitted`).
+    Ops on images are applied by stage: source, geometry, colour, pixel, mixing. Within a stage they
+    keep the order of the space. All geometry ops are one warp, all colour ops one matrix product.
+    Ops on sentences are applied in two stages: source, then token.
 
-    Sentences meet source and token ops, and need a space that is bound to tables (`on`).
+    Source ops replace some rows by generated samples, which then go through the other ops like any
+    row. They need a space that is fitted to the training split (`fitted`). Sentences need a space
+    that is bound to lookup tables (`on`).
     """
 
     def __init__(self, ops: Sequence[str | Op]) -> None:
         """Makes the space.
 
         Args:
-            ops: names of registered ops, or ops themselves (users' own, wrapped transforms).
+            ops: names of registered ops, or `Op` objects (users' own, wrapped transforms); empty
+                for runs without augmentation.
 
         Raises:
-            AdaptAugError: an unknown name, no op at all, or a name that occurs twice.
+            AdaptAugError: an unknown name, or one that occurs twice.
         """
         self.ops: tuple[Op, ...] = tuple(find(op) if isinstance(op, str) else op for op in ops)
         self.names: tuple[str, ...] = tuple(op.name for op in self.ops)
         self.tables: TokenTables | None = None
         self.banks: Mapping[str, Bank] = {}
-        if not self.ops:
-            raise AdaptAugError("an op space must have at least one op, got none")
         for index, name in enumerate(self.names):
             if name in self.names[:index]:
                 raise AdaptAugError(f"an op space must hold each op once, got {name!r} twice")
@@ -64,12 +64,12 @@ class OpSpace:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Each op's cost group: ops that are fused share their cost, the others stand alone."""
+        """Each op's cost group: its stage if that stage's ops are fused, else its own name."""
         fused = ("geometry", "colour")
         return tuple(op.stage if op.stage in fused else op.name for op in self.ops)
 
     def on(self, tables: TokenTables) -> Self:
-        """The same ops bound to the tables of one training run, for sentences."""
+        """The same space bound to the lookup tables of one training run on sentences."""
         bound = copy(self)
         bound.tables = tables
         return bound
@@ -82,18 +82,18 @@ class OpSpace:
         classes: Sequence[str] = (),
         vocabulary: Vocabulary | None = None,
     ) -> Self:
-        """The same ops with what source ops draw from, made out of the training split alone.
+        """The same space with a bank for each source op, made from the training split alone.
 
-        A generator is trained here, which takes minutes; within a process the same settings, data
-        and seed are trained for only once. Without a source op for such data nothing happens. One
-        that collapsed or diverged is logged as a warning, and no longer applies.
+        Trains a generator for each source op, which takes minutes; a process does so only once for
+        the same settings, data and seed. Does nothing if no source op is for such data. If a
+        generator collapsed or diverged, a warning is logged and its op no longer applies.
 
         Args:
             train: the child's own training examples.
-            num_classes: classes K.
-            seed: of the run.
-            classes: their names.
-            vocabulary: the words of the ids; None for images.
+            num_classes: number of classes K.
+            seed: seed of the run.
+            classes: class names.
+            vocabulary: the vocabulary of the ids; None for images.
 
         Raises:
             AdaptAugError: an op cannot be fitted to such data.
@@ -111,12 +111,12 @@ class OpSpace:
 
     @property
     def fit_seconds(self) -> float:
-        """What fitting took, or took when it was done first: processor time, elapsed on a GPU."""
+        """Seconds of fitting; reused banks count what they took at first. See `Bank.seconds`."""
         return sum((bank.seconds for bank in self.banks.values()), 0.0)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each op that fitting has put out of use."""
+        """A sentence for each source op that does not apply because its generator failed."""
         return tuple(
             f"{name}: the generator is not used and its share held at 0, since {bank.problem}"
             for name, bank in self.banks.items()
@@ -126,12 +126,12 @@ class OpSpace:
     def applies(
         self, modality: Modality, channels: int = 3, *, lexicon: bool = True
     ) -> tuple[bool, ...]:
-        """Which ops make sense for such data.
+        """Whether each op applies to such data.
 
         Args:
             modality: "image", "text" or "tagging".
-            channels: of images; 3 is taken for RGB.
-            lexicon: whether there are synonyms.
+            channels: channels of the images; 3 means RGB.
+            lexicon: whether a lexicon of synonyms is given.
         """
         return tuple(
             modality in op.modalities
@@ -149,7 +149,7 @@ class OpSpace:
         generator: Generator,
         num_classes: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Augments a batch; an op at 0 costs nothing, and all at 0 return what was given.
+        """Augments a batch; ops at magnitude 0 cost nothing, and all at 0 return the batch itself.
 
         Args:
             inputs: images, float32 (B, C, H, W) in [0, 1], or sentences, int64 ids (B, L) padded
@@ -157,20 +157,21 @@ class OpSpace:
             targets: int64 (B,) classes, or for images float (B, K) label distributions, or for
                 sentences int64 (B, L) tags.
             magnitudes: one number in [0, 1] for each op, on the host.
-            generator: the only source of chance, on the inputs' device.
-            num_classes: K; needed when a mixing op is active and targets are classes.
+            generator: the only source of randomness, on the inputs' device.
+            num_classes: number of classes K, needed if a mixing op is active and targets are
+                classes.
 
         Returns:
-            Inputs of the same shape, and targets: as given, or float32 (B, K) if a mixing op is
-            active, or the tags of the new tokens. Ops that make no sense for the inputs are left
-            out: see `applies`.
+            Inputs of the same shape, and targets: float32 (B, K) if a mixing op is active, the tags
+            of the new tokens in tagging, else as given. Ops that do not apply to the inputs are
+            left out; see `applies`.
 
         Raises:
-            AdaptAugError: magnitudes of the wrong number, outside [0, 1] or not finite; inputs
-                neither float32 (B, C, H, W) nor int64 (B, L); class targets to be mixed without
-                num_classes; sentences without tables, or tags of another shape; on a CPU, ids
-                outside the vocabulary or tags outside the classes; a source op above 0 in a space
-                that is not fitted.
+            AdaptAugError: a wrong number of magnitudes, or one outside [0, 1] or not finite; inputs
+                neither float32 (B, C, H, W) nor int64 (B, L); classes to be mixed without
+                num_classes; sentences without tables; tags whose shape is not that of the ids; on a
+                CPU, ids outside the vocabulary or tags outside the classes; a source op above 0 in
+                a space that is not fitted.
         """
         if inputs.dtype == torch.int64:
             return self._on_sentences(inputs, targets, magnitudes, generator)
@@ -179,7 +180,7 @@ class OpSpace:
     def _on_sentences(
         self, ids: Tensor, targets: Tensor, magnitudes: Sequence[float], generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Source ops, then token ops, one after the other."""
+        """Applies source ops, then token ops, one after the other."""
         if self.tables is None:
             raise AdaptAugError(
                 "ops on sentences need tables of the training examples (`OpSpace.on`), got none "
@@ -196,8 +197,8 @@ class OpSpace:
         if tags is not None and self.tables.tags is not None:
             known = tags.where(tags != IGNORED, 0)
             _check_range(known, "tags", len(self.tables.tags.begins), "the classes")
-        ids, targets = self._sourced(ids, targets, _at(active, "source"), generator)
-        for op, magnitude in _at(active, "token"):
+        ids, targets = self._sourced(ids, targets, _in_stages(active, "source"), generator)
+        for op, magnitude in _in_stages(active, "token"):
             amount = draw(op, magnitude, len(ids), generator)
             ids, tags = op.function(ids, tags, amount, generator, self.tables)
         return ids, targets if tags is None else tags
@@ -210,16 +211,16 @@ class OpSpace:
         generator: Generator,
         num_classes: int | None,
     ) -> tuple[Tensor, Tensor]:
-        """Source, geometry, colour, pixel and mixing ops."""
+        """Applies source, geometry, colour, pixel and mixing ops."""
         _check_images(images)
         active = self._active(magnitudes, self.applies("image", images.shape[1]))
-        mixing = _at(active, "mixing")
-        alone = _at(active, "geometry", "colour", "pixel")
+        mixing = _in_stages(active, "mixing")
+        alone = _in_stages(active, "geometry", "colour", "pixel")
         if mixing:
             targets = _soften(targets, num_classes, mixing[0][0].name)
         if len(images) == 0:
             return images, targets
-        images, targets = self._sourced(images, targets, _at(active, "source"), generator)
+        images, targets = self._sourced(images, targets, _in_stages(active, "source"), generator)
         if alone:
             images = _in_chunks(images, alone, generator)
         for op, magnitude in mixing:
@@ -230,12 +231,12 @@ class OpSpace:
     def _sourced(
         self, inputs: Tensor, targets: Tensor, active: _Active, generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Rows of the source ops in place of some of those given."""
+        """Replaces some rows by samples from the banks of source ops."""
         for op, magnitude in active:
             if op.name not in self.banks:
                 raise AdaptAugError(
                     f"op {op.name!r} must be fitted to the training split (`OpSpace.fitted`) "
-                    f"before it can act, got magnitude {magnitude} in a space that is not"
+                    f"before use, got magnitude {magnitude} in a space that is not fitted"
                 )
             amount = draw(op, magnitude, len(inputs), generator)
             bank = self.banks[op.name]
@@ -243,7 +244,7 @@ class OpSpace:
         return inputs, targets
 
     def _active(self, magnitudes: Sequence[float], applies: Sequence[bool]) -> _Active:
-        """The ops above 0 that make sense for the inputs; checks all magnitudes."""
+        """The ops that apply and whose magnitude is above 0; checks all magnitudes."""
         if len(magnitudes) != len(self.ops):
             raise AdaptAugError(
                 f"magnitudes must be one for each of {len(self.ops)} ops, got {len(magnitudes)}"
@@ -257,13 +258,13 @@ class OpSpace:
         return [(op, magnitude) for op, magnitude, sensible in rows if sensible and magnitude > 0]
 
 
-def _at(active: _Active, *stages: Stage) -> _Active:
-    """Those of the ops that belong to these stages."""
+def _in_stages(active: _Active, *stages: Stage) -> _Active:
+    """The active ops of these stages."""
     return [(op, magnitude) for op, magnitude in active if op.stage in stages]
 
 
 def _in_chunks(images: Tensor, active: _Active, generator: Generator) -> Tensor:
-    """Augments each image by itself; a large batch on a CPU goes through in parts."""
+    """Applies geometry, colour and pixel ops; on a CPU, chunk by chunk."""
     count = max(1, _CHUNK_VALUES // images[0].numel())
     if images.device.type != "cpu" or len(images) <= count:
         return _transformed(images, active, generator)
@@ -274,19 +275,19 @@ def _in_chunks(images: Tensor, active: _Active, generator: Generator) -> Tensor:
 
 
 def _transformed(images: Tensor, active: _Active, generator: Generator) -> Tensor:
-    """Geometry, colour and pixel ops, in this order."""
-    geometry, colour = _at(active, "geometry"), _at(active, "colour")
+    """Applies geometry, colour and pixel ops, in this order."""
+    geometry, colour = _in_stages(active, "geometry"), _in_stages(active, "colour")
     if geometry:
         images = _warped(images, geometry, generator)
     if colour:
         images = _recoloured(images, colour, generator)
-    for op, magnitude in _at(active, "pixel"):
+    for op, magnitude in _in_stages(active, "pixel"):
         images = op.function(images, draw(op, magnitude, len(images), generator), generator)
     return images
 
 
 def _warped(images: Tensor, active: _Active, generator: Generator) -> Tensor:
-    """One warp for all geometric ops."""
+    """Applies all geometric ops in one warp."""
     size = (images.shape[2], images.shape[3])
     first, *others = (
         op.function(draw(op, magnitude, len(images), generator), size) for op, magnitude in active
@@ -297,7 +298,7 @@ def _warped(images: Tensor, active: _Active, generator: Generator) -> Tensor:
 
 
 def _recoloured(images: Tensor, active: _Active, generator: Generator) -> Tensor:
-    """One product for all colour ops; each sees the mean colour as the ops before it leave it."""
+    """Applies all colour ops as one matrix; each receives the mean colour after those before it."""
     mean = mean_colour(images)
     total: Tensor | None = None
     for op, magnitude in active:
@@ -309,7 +310,7 @@ def _recoloured(images: Tensor, active: _Active, generator: Generator) -> Tensor
 
 
 def _soften(targets: Tensor, num_classes: int | None, name: str) -> Tensor:
-    """Classes (B,) to label distributions (B, K); distributions as they are."""
+    """Converts classes (B,) to label distributions (B, K); returns distributions unchanged."""
     if targets.is_floating_point():
         return targets
     if num_classes is None:
@@ -318,21 +319,21 @@ def _soften(targets: Tensor, num_classes: int | None, name: str) -> Tensor:
 
 
 def _check_sentences(ids: Tensor, tags: Tensor | None, tables: TokenTables) -> None:
-    """Refuses ids that are no batch of rows, and tags that do not go with ids or tables."""
+    """Checks that ids have shape (B, L) and that tags match ids and tables."""
     if ids.ndim != 2:
         raise AdaptAugError(f"ids must have shape (B, L), got {tuple(ids.shape)}")
     if tags is None:
         return
     if tags.shape != ids.shape:
         raise AdaptAugError(
-            f"tags must be as many as tokens, {tuple(ids.shape)}, got {tuple(tags.shape)}"
+            f"tags must have the shape of the ids, {tuple(ids.shape)}, got {tuple(tags.shape)}"
         )
     if tables.tags is None:
         raise AdaptAugError("ops on tagged sentences need tables of tags, got those of a text task")
 
 
 def _check_range(values: Tensor, what: str, size: int, owner: str) -> None:
-    """Refuses ids or tags (B, L) outside 0..size-1; not on a GPU, which would have to wait."""
+    """Checks that ids or tags (B, L) lie in 0..size-1, but not on a GPU: the host would wait."""
     if values.is_cuda:
         return
     lowest, highest = (int(end) for end in values.aminmax())
@@ -345,7 +346,7 @@ def _check_range(values: Tensor, what: str, size: int, owner: str) -> None:
 
 
 def _check_images(images: Tensor) -> None:
-    """Refuses what is not a float batch of images."""
+    """Checks that images are float32 (B, C, H, W)."""
     if images.ndim != 4 or images.dtype != torch.float32:
         raise AdaptAugError(
             "images must be float32 of shape (B, C, H, W) in [0, 1], "

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 _LOG_ASPECT = math.log(3.3)
-"""Random erasing's rectangles are up to 3.3 times as wide as high, and the reverse."""
+"""Rectangles of random erasing are at most 3.3 times as wide as high, or as high as wide."""
 
 
 def _per_image(amount: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def _per_image(amount: Tensor) -> Tensor:
 
 def noise(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
     """Adds Gaussian noise of standard deviation amount to every value."""
-    # normal_ on a whole tensor is vectorised; uniform_ costs the same, an inverse transform more.
+    # normal_ on a whole tensor is vectorised: as fast as uniform_, without a transform to follow.
     normal = torch.empty_like(images).normal_(generator=generator)
     return normal.mul_(_per_image(amount)).add_(images).clamp_(0, 1)
 
@@ -27,8 +27,8 @@ def noise(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
 def _smooth(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Weighted means along both sides; weights (..., H, H) and (..., W, W) need not sum to 1.
 
-    Two dense products are faster than a convolution at the sizes of small images, need no padding,
-    since the weights are renormalised at the border, and may differ from sample to sample.
+    On small images, two dense products are faster than a convolution. They also allow weights that
+    differ between samples, and need no padding: each row of weights is normalised to sum to 1.
     """
     rows = rows / rows.sum(dim=-1, keepdim=True)
     columns = columns / columns.sum(dim=-1, keepdim=True)
@@ -42,10 +42,11 @@ def _distances(side: int, images: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
-    """Gaussian blur; amount is the variance, whose square root is sigma.
+    """Gaussian blur; amount is the variance, the square of sigma.
 
-    In square pixels up to a shorter side of 32; above, sigma grows with the side. Variances add
-    up and their effect starts linearly, while a sigma below 0.3 pixels cannot be seen.
+    The variance is in square pixels if the shorter side has at most 32 pixels; above that, sigma
+    scales with the side. The amount is not sigma, since a sigma below 0.3 pixels has no visible
+    effect, while the effect of the variance is linear from 0.
     """
     height, width = images.shape[-2:]
     scale = max(1, min(height, width) / 32) ** 2
@@ -59,11 +60,11 @@ def blur(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
 
 
 def sharpness(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
-    """Moves away from the smoothed image by amount; -1 is the smoothed image.
+    """Moves the image away from its smoothed version by amount; -1 gives the smoothed version.
 
-    Smoothed as in Pillow, by a 3x3 kernel of ones with 5 in its middle, that is 9/13 of the plain
-    mean and 4/13 of the pixel. Border pixels, which Pillow keeps, average what neighbours they
-    have.
+    The smoothing is Pillow's: a 3x3 kernel of ones with 5 in the centre, which is 9/13 of the plain
+    mean plus 4/13 of the pixel. Pillow keeps border pixels; here they average the neighbours that
+    they have.
     """
     rows, columns = ((_distances(side, images) <= 1).to(images.dtype) for side in images.shape[2:])
     detail = images - _smooth(images, rows, columns)
@@ -71,17 +72,18 @@ def sharpness(images: Tensor, amount: Tensor, _generator: Generator) -> Tensor:
 
 
 def solarize(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
-    """Inverts the values above a threshold, uniform in [0, 1), where the amount is 1.
+    """Inverts the values above a random threshold in [0, 1) in images whose amount is 1.
 
-    A chance, since a threshold that starts at 1 would not start from the identity: images with
-    values of exactly 1 are inverted there at once.
+    The magnitude is a probability, not a threshold that falls from 1: even just below 1, such a
+    threshold would invert values of exactly 1, so that small magnitudes would not be near the
+    identity.
     """
     threshold = torch.rand(len(amount), generator=generator, device=amount.device)
     return invert_above(images, torch.where(amount > 0, threshold, 1))
 
 
 def invert_above(images: Tensor, threshold: Tensor) -> Tensor:
-    """1 - x for the values x above each image's threshold (B,), the others as they are."""
+    """1 - x for the values x above each image's threshold (B,); other values are unchanged."""
     above = (images > _per_image(threshold)).to(images.dtype)
     return (images - above).abs_()  # |x - 1| is 1 - x; much faster than torch.where
 
@@ -99,10 +101,11 @@ def rectangles(
     """One random rectangle a sample, wholly inside the image.
 
     Args:
-        area: float32 (B,), in images; rounded to whole pixels.
-        log_aspect: the log of height over width, both in sides, is uniform within plus or minus it.
+        area: float32 (B,), share of the image's area; sides are rounded to whole pixels.
+        log_aspect: log(height / width), both as shares of the image's sides, is uniform in
+            [-log_aspect, log_aspect].
         size: height and width in pixels.
-        generator: draws aspect and place.
+        generator: draws aspect ratio and position.
 
     Returns:
         bool (B, 1, H, W), true inside.
@@ -121,9 +124,10 @@ def rectangles(
 
 
 def erasing(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
-    """Random erasing (Zhong et al., 2020): blacks out a rectangle of area amount, in images.
+    """Random erasing (Zhong et al., 2020): blacks out a rectangle; amount is its share of the area.
 
-    Every sample loses one, of zeros; the paper erases with probability one half, with noise.
+    Every sample loses a rectangle, filled with zeros. The paper erases with probability 1/2 and
+    fills with noise.
     """
     mask = rectangles(amount, _LOG_ASPECT, (images.shape[2], images.shape[3]), generator)
     return images * (~mask).to(images.dtype)  # ten times as fast as masked_fill on a CPU

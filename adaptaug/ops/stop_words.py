@@ -1,4 +1,4 @@
-"""Words that are not replaced by synonyms and whose synonyms are not inserted, as in EDA."""
+"""Stop words: ops neither replace them by synonyms nor insert synonyms of them, as in EDA."""
 
 _NLTK = """
     i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she
@@ -11,4 +11,4 @@ _NLTK = """
 """
 
 STOP_WORDS = frozenset(_NLTK.split())
-"""NLTK's English list at the time, which EDA's authors took (Wei and Zou, 2019)."""
+"""NLTK's English stop words in the version that EDA's authors used (Wei and Zou, 2019)."""

@@ -1,7 +1,7 @@
-"""Ops for sentences with a tag per token, which keep the tags true, after Dai and Adel (2020).
+"""Ops for tagged sentences that keep each tag true of its token, after Dai and Adel (2020).
 
-Tags are in BIO form, `IGNORED` at padding, and stay so. What differs from the paper: an amount is
-the probability for each token, mention or segment, drawn anew for each sample.
+Tags stay in BIO form, with `IGNORED` at padding. Difference from the paper: the amount is the
+probability for each token, mention or segment, and each sample draws its own.
 """
 
 import torch
@@ -24,9 +24,9 @@ def labelwise(
 ) -> Tagged:
     """Replaces each token, with probability amount, by a training token of the same tag.
 
-    Tokens come as often as they occur in training with that tag.
+    Replacements are drawn in proportion to their counts in training with that tag.
     """
-    table = _of(tables)
+    table = _tag_tables(tables)
     mask = chosen(ids, amount, generator)
     mask &= (table.token_counts > 0)[_index(tags)]
     at = places(mask)
@@ -39,7 +39,7 @@ def synonym_outside(
     ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
 ) -> Tagged:
     """Replaces each word outside mentions, with probability amount, by a synonym if it has one."""
-    outside = _of(tables).outside[_index(tags)]
+    outside = _tag_tables(tables).outside[_index(tags)]
     return replaced(ids, chosen(ids, amount, generator) & outside, generator, tables), tags
 
 
@@ -48,9 +48,9 @@ def mention(
 ) -> Tagged:
     """Replaces each mention, with probability amount, by a training mention of the same type.
 
-    The row becomes longer or shorter by the difference; what no longer fits is cut off.
+    The tokens after it move by the difference in length; what no longer fits is cut off.
     """
-    table, tag = _of(tables), _index(tags)
+    table, tag = _tag_tables(tables), _index(tags)
     heads = chosen(ids, amount, generator) & (table.mention_counts > 0)[tag]
     at = places(heads)
     head = look(tags, at)
@@ -71,11 +71,11 @@ def mention(
 def segments(
     ids: Tensor, tags: Tensor, amount: Tensor, generator: Generator, tables: TokenTables
 ) -> Tagged:
-    """Shuffles the tokens within a segment, with probability amount; the tags stay in place.
+    """Shuffles the tokens within each segment, with probability amount; the tags stay in place.
 
     A segment is one mention, or a run of tokens outside of mentions.
     """
-    table, tag = _of(tables), _index(tags)
+    table, tag = _tag_tables(tables), _index(tags)
     before = functional.pad(tags[:, :-1], (1, 0), value=IGNORED)
     starts = table.begins[tag] | (~table.inside[tag] & (tags != before))
     picked = (chosen(ids, amount, generator) & starts).gather(1, _latest(starts))
@@ -86,15 +86,15 @@ def segments(
 
 
 def _laid_out(sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """Lays rows out anew, where each token takes `sizes` (B, L) places; the rest is cut off.
+    """Lays out rows in which each token occupies `sizes` (B, L) positions; the excess is cut off.
 
     Returns:
-        Which token is at each place of the new row, int64 (B, L) in 0..L, L after the last one;
-        and how many places of that token are before this one.
+        The old token at each position of the new row, int64 (B, L) in 0..L, where L means none;
+        and how many positions of that token precede this one, int64 (B, L).
     """
     count, width = sizes.shape
     ends = sizes.cumsum(dim=1)
-    # The token at a place is the number of tokens that end at or before it.
+    # The token at a position is the number of tokens that end at or before it.
     ended = ends.new_zeros(count, width + 1)
     ended.scatter_add_(1, ends.clamp(max=width), torch.ones_like(ends))
     source = ended[:, :width].cumsum(dim=1)
@@ -103,23 +103,23 @@ def _laid_out(sizes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _take(values: Tensor, source: Tensor, beyond: int) -> Tensor:
-    """The values (B, L) of the tokens that `source` names in each row, `beyond` for token L."""
+    """The values (B, L) of the tokens that `source` gives in each row, `beyond` for token L."""
     return functional.pad(values, (0, 1), value=beyond).gather(1, source)
 
 
-def _of(tables: TokenTables) -> TagTables:
-    """The tables of tags, which tagging always has."""
+def _tag_tables(tables: TokenTables) -> TagTables:
+    """The tables by tag, which tagging always has."""
     assert tables.tags is not None
     return tables.tags
 
 
 def _index(tags: Tensor) -> Tensor:
-    """Tags as indices; at padding 0, whatever that is."""
+    """Tags as valid indices: at padding, `IGNORED` becomes 0."""
     return tags.clamp(min=0)
 
 
 def _latest(mask: Tensor) -> Tensor:
-    """The last place at or before each place where the mask is true, 0 without one: (B, L)."""
+    """For each position, the last one up to it where the mask is true, else 0: (B, L)."""
     place = torch.arange(mask.shape[1], device=mask.device)
     return torch.where(mask, place, 0).cummax(dim=1).values
 

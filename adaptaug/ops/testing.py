@@ -1,4 +1,4 @@
-"""The contract of an op as code: `check_op(op)` holds any op to it, a user's own included."""
+"""The contract of an op as a test: `check_op(op)` checks any op, a user's own included."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -20,17 +20,17 @@ _CLASSES = 4
 _BATCH = 16
 
 Check = Callable[[Tensor, Tensor], str]
-"""From a result, inputs and targets, to the rule that it breaks, empty if none."""
+"""Maps augmented inputs and targets to the rule that they break; empty if none."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A batch that an op is tried on."""
+    """A batch that an op is tested on."""
 
     inputs: Tensor
     targets: Tensor
     sample: int
-    """The row whose copies must not all turn out alike."""
+    """The row whose copies must not all be augmented alike."""
     check: Check
     """What must hold for the results."""
     tables: TokenTables | None = None
@@ -38,14 +38,17 @@ class _Case:
 
 
 def check_op(op: Op, device: str = "cpu", size: tuple[int, int] = (12, 10)) -> None:
-    """Runs an op through an op space of its own, on small batches of all that it is for.
+    """Checks an op on small batches of every modality that it is for, in an op space of its own.
 
-    At magnitude 0 it must be the exact identity; at any magnitude keep shape, dtype, device and
-    range, leave its arguments and all global random state as they were, and repeat itself from
-    the same generator state; and at magnitude one half draw anew for every sample. Sentences
-    must stay words with padding on the right only, tags in BIO form, and each word's tag of a
-    type that the word has in training. A source op is fitted to each batch first; that its
-    generator learns nothing from so little is no fault.
+    - At magnitude 0 it must be the exact identity, and near 0 near the identity.
+    - At any magnitude it must keep shape, dtype, device and range, leave its arguments and all
+      global random state unchanged, and give the same result from the same generator state.
+    - At magnitude 0.5 it must draw anew for every sample.
+    - Sentences must keep at least one word, ids in the vocabulary and padding on the right only.
+    - Tags must stay in BIO form, and each word's tag must be of a type that the word has in
+      training.
+
+    A source op is fitted to each batch first; its generator may fail to learn from so few examples.
 
     Args:
         op: the op to check.
@@ -64,14 +67,14 @@ def check_op(op: Op, device: str = "cpu", size: tuple[int, int] = (12, 10)) -> N
 
 
 def _cases(op: Op, device: str, size: tuple[int, int]) -> Iterator[_Case]:
-    """Batches of all that the op is for, with what a source op draws from."""
+    """Batches of every modality that the op is for, with the bank of a source op."""
     if "image" in op.modalities:
         yield from _fitted(op, _images(op, device, size))
     yield from _fitted(op, _sentences(op, device))
 
 
 def _fitted(op: Op, cases: Iterator[_Case]) -> Iterator[_Case]:
-    """The cases with what a source op draws from, collapsed or not."""
+    """The cases with the bank of a source op, even if its generator collapsed."""
     for case in cases:
         if op.fit is None:
             yield case
@@ -98,7 +101,7 @@ def _images(op: Op, device: str, size: tuple[int, int]) -> Iterator[_Case]:
 
 
 def _sentences(op: Op, device: str) -> Iterator[_Case]:
-    """Sentences of 1 to 12 words, and full rows only, with one label each or tags."""
+    """One batch of sentences of 1 to 12 words and one without padding, with labels or tags."""
     for modality in (name for name in op.modalities if name != "image"):
         for shortest in (1, 12):
             ids, tags, tables = sentences(_BATCH, shortest)
@@ -125,7 +128,7 @@ def _require(holds: bool, rule: str, where: str) -> None:
 
 
 def _check_identity(op: Op, case: _Case, where: str) -> None:
-    """Magnitude 0 changes nothing, and next to 0 next to nothing: the op starts there."""
+    """Magnitude 0 is the exact identity, and a magnitude near 0 is near the identity."""
     result, labels = _apply(op, case, 0.0)
     same = torch.equal(result, case.inputs) and torch.equal(labels, case.targets)
     _require(same, "magnitude 0 must be the exact identity", where)
@@ -135,7 +138,7 @@ def _check_identity(op: Op, case: _Case, where: str) -> None:
 
 
 def _check_kept(op: Op, case: _Case, magnitude: float, where: str) -> None:
-    """Shape, dtype, device, range, arguments, global random state; and it repeats itself."""
+    """Shape, dtype, device, range, arguments and global random state are kept; results repeat."""
     inputs, targets, states = case.inputs.clone(), case.targets.clone(), _global_states()
     result, labels = _apply(op, case, magnitude)
     kept = result.shape == inputs.shape and result.dtype == inputs.dtype
@@ -151,7 +154,7 @@ def _check_kept(op: Op, case: _Case, magnitude: float, where: str) -> None:
 
 
 def _check_images(images: Tensor, labels: Tensor) -> str:
-    """Pixels in [0, 1], and soft labels that sum to 1."""
+    """The rule that pixels or soft labels break; empty if none."""
     if not (images.isfinite().all() and (images >= 0).all() and (images <= 1).all()):
         return "images must stay in [0, 1]"
     soft = labels.is_floating_point()
@@ -161,7 +164,7 @@ def _check_images(images: Tensor, labels: Tensor) -> str:
 
 
 def _check_draws(op: Op, case: _Case, where: str) -> None:
-    """Copies of one sample, or for a mixing op the label weights, must not all turn out alike."""
+    """Copies of one sample, or a mixing op's label weights, must not all come out alike."""
     if op.stage == "mixing":
         _, labels = _apply(op, case, 0.5)
         results = labels.max(dim=1).values
@@ -173,7 +176,7 @@ def _check_draws(op: Op, case: _Case, where: str) -> None:
 
 
 def _global_states() -> tuple[object, ...]:
-    """The state of every global generator, in a form that compares."""
+    """The state of every global generator, as values that can be compared."""
     gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     torch_states = [state.numpy().tobytes() for state in (torch.get_rng_state(), *gpus)]
     numpy_state = np.random.get_state()  # noqa: NPY002 - read only, to see that no op touched it

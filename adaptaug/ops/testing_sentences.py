@@ -1,4 +1,4 @@
-"""Sentences to hold token ops to their contract on, in a world where a word shows its type."""
+"""Test sentences for token ops, in which the id of a word gives the type of its tag."""
 
 import torch
 from torch import Tensor
@@ -17,9 +17,9 @@ _WORDS = 10
 """Words of each type: ids 3 to 12 are outside of mentions, 13 to 22 persons, 23 to 32 places."""
 _VOCABULARY = len(SPECIALS) + 3 * _WORDS
 _TAGS = torch.tensor([1, 2, 0, 0, 3, 0, 1, 3, 4, 4, 0, 0])
-"""The tags of a sentence, which may follow itself."""
+"""Tags of a sentence of 12 words; repeated without end, they stay in BIO form."""
 _STARTS = (0, 2, 3, 4, 5, 6, 7, 10, 11)
-"""Where a sentence may start."""
+"""Positions in `_TAGS` at which a sentence may start."""
 
 
 def sentences(count: int, shortest: int) -> tuple[Tensor, Tensor, TokenTables]:
@@ -27,11 +27,12 @@ def sentences(count: int, shortest: int) -> tuple[Tensor, Tensor, TokenTables]:
 
     Args:
         count: number of sentences B.
-        shortest: words of the first one, 1 to 12; the last ones have 12.
+        shortest: number of words of the first sentence, 1 to 12; each next one has one more, up
+            to 12.
 
     Returns:
-        int64 ids (B, 12), tags (B, 12), and tables in which every word but the last of its type
-        has one synonym or two, of its own type.
+        int64 ids (B, 12), tags (B, 12), and tables in which the synonyms of a word are the next two
+        words of its type, as far as there are any.
     """
     width = len(_TAGS)
     place = torch.arange(width)
@@ -46,7 +47,7 @@ def sentences(count: int, shortest: int) -> tuple[Tensor, Tensor, TokenTables]:
 
 
 def check_sentences(ids: Tensor, targets: Tensor) -> str:
-    """The rule that sentences of this world break, or labels (B,) or tags (B, L); or nothing."""
+    """The rule that ids (B, L), or their tags if targets are (B, L), break; empty if none."""
     if not ((ids >= 0) & (ids < _VOCABULARY)).all():
         return "ids must stay in the vocabulary"
     padding = ids == PAD
@@ -75,7 +76,7 @@ def _broken_by_tags(ids: Tensor, tags: Tensor) -> str:
 
 
 def _tables(train: Examples) -> TokenTables:
-    """Each word's synonyms are the next words of its type, at most two."""
+    """Tables in which each word's synonyms are the next words of its type, at most two."""
     word = torch.arange(_VOCABULARY)
     left = _WORDS - 1 - (word - len(SPECIALS)) % _WORDS  # words of its type after this one
     counts = left.clamp(max=2).masked_fill(word < len(SPECIALS), 0)

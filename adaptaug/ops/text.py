@@ -1,8 +1,8 @@
 """Ops for sentences with one label: the four of EDA, after Wei and Zou (2019), and masking.
 
-What differs from EDA: an amount is the probability that a word is chosen, not a fixed number of
-words; swapped words are shuffled among themselves; all of it happens to a whole batch of ids at
-once, so that synonyms are those that the vocabulary holds. Stop words have no synonyms.
+Differences from EDA: the amount is the probability that a word is chosen, not a fixed number of
+words; the chosen words are shuffled, not swapped in pairs; the ops act on a whole batch of ids, so
+that synonyms must be in the vocabulary. As in EDA, stop words have no synonyms.
 """
 
 import torch
@@ -28,9 +28,9 @@ def synonym(
 def insertion(
     ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, tables: TokenTables
 ) -> Tokens:
-    """Puts before each token, with probability amount, a synonym of a random word of its row.
+    """Inserts before each token, with probability amount, a synonym of a random word of its row.
 
-    Of the words that have one; where none has, the row stays as it is.
+    The word is drawn from those that have synonyms; a row without such a word is unchanged.
     """
     known = has_synonyms(ids, tables)
     many = known.sum(dim=1)
@@ -41,7 +41,7 @@ def insertion(
 def swap(
     ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, _tables: TokenTables
 ) -> Tokens:
-    """Chooses each token with probability amount and shuffles the chosen ones of a row."""
+    """Chooses each token with probability amount and shuffles the chosen tokens of each row."""
     mask = chosen(ids, amount, generator)
     at = places(mask)
     return shuffled(ids, mask, at, at // ids.shape[1], generator), tags
@@ -50,7 +50,7 @@ def swap(
 def deletion(
     ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, _tables: TokenTables
 ) -> Tokens:
-    """Drops each token with probability amount; one stays."""
+    """Drops each token with probability amount; at least one token of a row stays."""
     return deleted(ids, chosen(ids, amount, generator), generator), tags
 
 
@@ -62,7 +62,7 @@ def masking(
 
 
 def replaced(ids: Tensor, mask: Tensor, generator: Generator, tables: TokenTables) -> Tensor:
-    """Replaces the words of the mask that have synonyms by one of them each."""
+    """Replaces each word of the mask by one of its synonyms, if it has any."""
     at = places(mask)
     return put(ids, mask, at, synonyms_of(look(ids, at), generator, tables))
 
@@ -75,10 +75,10 @@ def inserted(
     generator: Generator,
     tables: TokenTables,
 ) -> Tensor:
-    """Puts a synonym of a random word of the row before each token of the mask.
+    """Inserts a synonym of a random word of the row before each token of the mask.
 
-    `known` (B, L) says which words have synonyms and `many` (B,) how many they are; where that is
-    0, the mask must be empty.
+    `known` (B, L) marks the words that have synonyms, and `many` (B,) counts them. In rows where
+    `many` is 0, the mask must be empty.
     """
     at = places(mask)
     row = at // ids.shape[1]
@@ -94,7 +94,7 @@ def has_synonyms(ids: Tensor, tables: TokenTables) -> Tensor:
 
 
 def synonyms_of(words: Tensor, generator: Generator, tables: TokenTables) -> Tensor:
-    """A random synonym of each word, of its own; the word itself where it has none: (n,)."""
+    """A random synonym of each of n words; the word itself if it has none: (n,)."""
     assert tables.synonyms is not None
     assert tables.synonym_counts is not None
     count = tables.synonym_counts.index_select(0, words)

@@ -1,9 +1,9 @@
-"""What token ops are made of: choose tokens, look values up, and replace, move or drop ids.
+"""Building blocks of token ops: choose tokens, look up values, and replace, move or drop ids.
 
-Ids are int64 (B, L) with `PAD` on the right only, masks are bool (B, L) and false at padding.
-Nothing given is modified. What happens to some tokens is done on a list of their places only, and
-tokens are moved by writing each to its new place in padding: both are faster than to work on whole
-rows, or to sort them. On a GPU nothing waits for the host.
+Ids are int64 (B, L) with `PAD` on the right only; masks are bool (B, L) and false at padding.
+Arguments are not modified. For speed, functions work on the list of chosen positions instead of on
+whole rows, and move tokens by writing them into an empty tensor instead of by sorting. On a GPU,
+they never make the host wait for the device.
 """
 
 import numpy as np
@@ -12,22 +12,23 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 _LEVELS = 2**16
+"""Number of values of the 16-bit random numbers."""
 
 
 def present(ids: Tensor) -> Tensor:
-    """Where a token is, and no padding: bool (B, L)."""
+    """Where ids are tokens, not padding: bool (B, L)."""
     return ids.bool()  # `PAD` is 0; a comparison takes three times as long
 
 
 def chosen(ids: Tensor, rate: Tensor, generator: Generator) -> Tensor:
-    """Chooses each token by itself, with the probability that its row has.
+    """Chooses each token independently, with the probability of its row.
 
     Args:
         ids: int64 (B, L).
-        rate: float32 (B,) in [0, 1]; rounded to 1 / 65,536, and 1 to the number below it.
-        generator: the only source of chance.
+        rate: float32 (B,) in [0, 1], rounded to a multiple of 1/65,536; 1 becomes 65,535/65,536.
+        generator: the only source of randomness.
     """
-    # One draw of 64 bits does for four tokens, in a third of the time of torch.rand.
+    # One 64-bit number serves four tokens, in a third of the time of torch.rand.
     words = torch.empty((ids.numel() + 3) // 4, dtype=torch.int64, device=ids.device)
     words.random_(-(2**63), None, generator=generator)
     level = words.view(torch.int16)[: ids.numel()].view(ids.shape)
@@ -36,7 +37,7 @@ def chosen(ids: Tensor, rate: Tensor, generator: Generator) -> Tensor:
 
 
 def below(limit: Tensor, generator: Generator) -> Tensor:
-    """Random numbers, int64 in 0..limit - 1, of limit's shape; 0 where the limit is 0.
+    """Uniform random integers, int64 in 0..limit - 1, of limit's shape; 0 where the limit is 0.
 
     Limits must lie below 2^24, where float32 is exact.
     """
@@ -45,19 +46,19 @@ def below(limit: Tensor, generator: Generator) -> Tensor:
 
 
 def places(mask: Tensor) -> Tensor:
-    """Where the mask is true, row by row: int64 (n,) in 0..B·L - 1.
+    """Flat positions where the mask is true, row by row: int64 (n,) in 0..B·L - 1.
 
-    A GPU cannot know n without waiting: there n is B·L, and the rest is B·L, one past the last
-    place. `look` and `put` know about that.
+    On a GPU, the host would have to wait for n. There the result is padded to B·L entries with the
+    value B·L, one past the last position, which `look` and `put` handle.
     """
     flat = mask.flatten()
     if _must_not_wait(mask):
         return torch.nonzero_static(flat, size=len(flat), fill_value=len(flat))[:, 0]
-    return torch.from_numpy(np.flatnonzero(flat.numpy()))  # several times as fast as torch's
+    return torch.from_numpy(np.flatnonzero(flat.numpy()))  # several times as fast as torch.nonzero
 
 
 def look(values: Tensor, at: Tensor, beyond: int = 0) -> Tensor:
-    """The values at these places, (n,); `beyond` at one past the last place."""
+    """The values (n,) at flat positions; `beyond` at one past the last position."""
     flat = values.flatten()
     if _must_not_wait(at):
         flat = functional.pad(flat, (0, 1), value=beyond)
@@ -65,7 +66,7 @@ def look(values: Tensor, at: Tensor, beyond: int = 0) -> Tensor:
 
 
 def put(ids: Tensor, mask: Tensor, at: Tensor, values: Tensor) -> Tensor:
-    """The ids with other values (n,) where the mask is true; `at` is `places(mask)`."""
+    """The ids with `values` (n,) in place of those of the mask; `at` is `places(mask)`."""
     if _must_not_wait(mask):
         return ids.masked_scatter(mask, values)
     return ids.flatten().scatter(0, at, values).view(ids.shape)
@@ -78,8 +79,8 @@ def shuffled(ids: Tensor, mask: Tensor, at: Tensor, groups: Tensor, generator: G
         ids: int64 (B, L).
         mask: the tokens that take part.
         at: int64 (n,), `places(mask)`.
-        groups: int64 (n,), the group of each, from 0 to 2^46, never less than that before it.
-        generator: the only source of chance.
+        groups: int64 (n,), the group of each token, in 0..2^46 and in ascending order.
+        generator: the only source of randomness.
     """
     tie = torch.randint(_LEVELS, at.shape, generator=generator, device=at.device)
     order = (groups * _LEVELS + tie).argsort()
@@ -87,12 +88,12 @@ def shuffled(ids: Tensor, mask: Tensor, at: Tensor, groups: Tensor, generator: G
 
 
 def deleted(ids: Tensor, mask: Tensor, generator: Generator) -> Tensor:
-    """Drops the tokens of the mask; of a row that would lose all of them a random one stays."""
+    """Drops the tokens of the mask; a row that would lose all its tokens keeps a random one."""
     count, width = ids.shape
     kept = present(ids) ^ mask
     many = kept.sum(dim=1)
     first = _less(torch.arange(width, device=ids.device), many[:, None])
-    # One place more than there are takes what `places` adds on a GPU.
+    # The extra position at the end receives the padding of `places` on a GPU.
     result = ids.new_zeros(count * width + 1)
     result.scatter_(0, places(first), look(ids, places(kept)))
     lost = places(many == 0)
@@ -103,31 +104,32 @@ def deleted(ids: Tensor, mask: Tensor, generator: Generator) -> Tensor:
 
 
 def widened(ids: Tensor, mask: Tensor, at: Tensor, words: Tensor) -> Tensor:
-    """Puts words (n,) before the tokens of the mask; what no longer fits into a row is cut off.
+    """Inserts words (n,) before the tokens of the mask; what no longer fits a row is cut off.
 
     `at` is `places(mask)`.
     """
     count, width = ids.shape
     many = mask.sum(dim=1)
-    # Rows wide enough for all; a GPU cannot know how wide that is without waiting.
+    # Rows wide enough for all insertions; on a GPU, the host would have to wait for the width.
     wide = 2 * width if _must_not_wait(ids) else width + int(many.max())
-    # Each token stands one place after the last, or two; a row's first, where the row begins.
+    # A token stands one position after the one before it, or two if a word is inserted between;
+    # the first token of a row stands at the start of the row.
     steps = mask.long().add_(1)
     steps[1:, 0] += wide - width - many[:-1]
-    place = steps.flatten().cumsum_(0)  # in place, as fresh memory is what costs most here
-    result = ids.new_zeros(1 + count * wide)  # its places are counted from 1
+    place = steps.flatten().cumsum_(0)  # in place: allocating memory costs most here
+    result = ids.new_zeros(1 + count * wide)  # positions are counted from 1
     result.scatter_(0, place, ids.flatten())
     result.scatter_(0, look(place, at, 1) - 1, words)
     return result[1:].view(count, wide)[:, :width].contiguous()
 
 
 def _less(values: Tensor, limit: Tensor) -> Tensor:
-    """Whether values are less; numpy compares several times as fast as torch on a CPU."""
+    """`values < limit`; on a CPU, numpy compares several times as fast as torch."""
     if values.is_cuda:
         return values < limit
     return torch.from_numpy(np.less(values.numpy(), limit.numpy()))
 
 
 def _must_not_wait(values: Tensor) -> bool:
-    """Whether reading a value would hold up the host until the device has caught up."""
+    """Whether reading a value would make the host wait for the device."""
     return values.is_cuda

@@ -1,7 +1,7 @@
-"""Any torchvision v2 transform as an op, applied to each sample with the magnitude's probability.
+"""Any torchvision v2 transform as an op, applied to each sample with probability magnitude.
 
 torchvision's transforms draw once for a whole batch (pytorch/vision#8484) and from the global
-generator. So they are called sample by sample, in a loop that costs what torchvision costs, and
+generator. Therefore they are called once per sample, which is no faster than torchvision itself,
 inside a fork of the global random state that is seeded from the op's own generator.
 """
 
@@ -17,14 +17,14 @@ from adaptaug.ops.op import Op
 
 @dataclass(frozen=True)
 class Wrapped:
-    """A pixel op's function around a transform of single images; pickles if the transform does."""
+    """A pixel op's function that applies a transform image by image; picklable if that is."""
 
     transform: Callable[[Tensor], Tensor]
-    """From an image (C, H, W) to one of the same shape."""
+    """Maps an image (C, H, W) to an image of the same shape."""
     name: str
     """The op's name, for errors."""
     dtype: torch.dtype
-    """What the transform is given: uint8 in 0 to 255, or float32 in [0, 1]."""
+    """Type of the images that the transform receives: uint8 in 0..255, or float32 in [0, 1]."""
 
     def __call__(self, images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
         """Applies the transform to the samples whose amount is above 0.
@@ -35,10 +35,10 @@ class Wrapped:
             generator: seeds what the transform draws.
 
         Returns:
-            New images (B, C, H, W) in [0, 1]; the samples at 0 are exact copies.
+            New images (B, C, H, W) in [0, 1]; those with amount 0 are exact copies.
 
         Raises:
-            AdaptAugError: the transform changed an image's shape, or made no tensor of it.
+            AdaptAugError: the transform changed an image's shape, or returned no tensor.
         """
         chosen = amount.nonzero()[:, 0]
         result = images.clone()
@@ -55,7 +55,7 @@ class Wrapped:
         return result
 
     def _transformed(self, image: Tensor) -> Tensor:
-        """One image through the transform and back to float32 in [0, 1]."""
+        """The transform of one image, as float32 in [0, 1]."""
         output = self.transform(image)
         if not isinstance(output, Tensor) or output.shape != image.shape:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -67,7 +67,7 @@ class Wrapped:
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """Seeds the generators that were forked; torch.manual_seed would seed every device's."""
+    """Seeds the forked generators only; torch.manual_seed would seed those of every device."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -81,21 +81,21 @@ def wrap(
     dtype: torch.dtype = torch.uint8,
     grayscale: bool = True,
 ) -> Op:
-    """Makes an op of a `torchvision.transforms.v2` transform, or of any function of one image.
+    """Makes an op from a `torchvision.transforms.v2` transform, or any function of one image.
 
     Args:
-        transform: from an image tensor (C, H, W) to one of the same shape, drawing from torch's
-            global generator, if at all.
+        transform: maps an image tensor (C, H, W) to one of the same shape; if it is random, it must
+            draw from torch's global generator.
         name: the op's name; by default the transform's class or function name.
-        dtype: what the transform takes. uint8, the default, suits nearly all of torchvision,
-            RandAugment and TrivialAugmentWide among them; GaussianNoise needs float32.
-        grayscale: whether it makes sense for images that are not RGB.
+        dtype: type of the images that the transform accepts. uint8, the default, suits nearly all
+            transforms, including RandAugment and TrivialAugmentWide; GaussianNoise needs float32.
+        grayscale: whether the op also makes sense for images that are not RGB.
 
     Returns:
         A pixel op that applies the transform to each sample with probability magnitude.
 
     Raises:
-        AdaptAugError: another dtype.
+        AdaptAugError: the dtype is neither uint8 nor float32.
     """
     if dtype not in (torch.uint8, torch.float32):
         raise AdaptAugError(f"dtype must be torch.uint8 or torch.float32, got {dtype}")

@@ -1,1 +1,1 @@
-"""What is learned, saved and loaded: network, observation, cost, artefact."""
+"""The policy: its network, its observation, the cost table, and how it is saved and loaded."""

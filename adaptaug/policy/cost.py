@@ -1,4 +1,4 @@
-"""What augmentation costs: measured once, then read from a table, so that a seed replays."""
+"""The cost of augmentation, read from a table that is measured once, so that a seed replays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 
 COST_WEIGHT = 0.05
-"""Lambda where none is given: the price, in reward, of as much compute again as plain training."""
+"""Default of lambda: the reward subtracted for compute that equals one plain training."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class CostTable:
     """Costs in units of one plain training step (batch, forward, backward, update)."""
 
     stages: Mapping[str, float] = field(default_factory=dict)
-    """Augmenting one batch, by stage of the op space; fused ops share one stage."""
+    """Cost of augmenting one batch, by stage of the op space; fused ops share one stage."""
     observe: float = 1.5
-    """One observation: validation and probes."""
+    """Cost of one observation with probes."""
     default: float = 0.1
-    """Any stage that is not in the table."""
+    """Cost of a stage that is not in `stages`."""
     validate: float = 0.5
-    """One observation without probes."""
+    """Cost of one observation without probes."""
 
     def interval(self, op_space: OpSpace, magnitudes: Sequence[float], batches: int) -> float:
         """Cost of augmenting `batches` batches at these magnitudes."""
@@ -39,14 +39,14 @@ class CostTable:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Reads plain data; what is missing takes its default, as in older policies.
+        """Reads plain data; missing keys, as in older tables, take their defaults.
 
         Raises:
-            AdaptAugError: a key is unknown, or a value no number.
+            AdaptAugError: a key is unknown, or a value is not a number.
         """
         try:
             numbers = {key: float(value) for key, value in data.items() if key != "stages"}
             stages = {stage: float(cost) for stage, cost in data.get("stages", {}).items()}
             return cls(stages, **numbers)
         except (AttributeError, TypeError, ValueError) as error:
-            raise AdaptAugError(f"a cost table must be as to_dict has it: {error}") from None
+            raise AdaptAugError(f"a cost table must be as to_dict returns it: {error}") from None

@@ -1,8 +1,8 @@
-"""What a controller sees of a training run: one implementation for search and for use.
+"""What a controller observes of a training run: one implementation for search and for use.
 
-Every feature is scale-free (losses over the logarithm of the number of classes, accuracies above
-chance, times as fractions, budgets as logarithms) and clipped, so that a policy can move to
-another data set, child and budget.
+Every feature is scale-free and clipped, so that a policy can transfer to another data set, child
+and budget: losses are divided by the logarithm of the number of classes, scores are taken above
+chance, times are fractions of the run, and budgets are logarithms.
 """
 
 import math
@@ -22,56 +22,80 @@ from adaptaug.metrics import Metrics, Scorer, evaluate, predict
 from adaptaug.ops import OpSpace
 
 OBSERVATION_VERSION = 1
-"""Changes whenever a feature does; a policy reads only the version that it was searched on."""
+"""Changes whenever a feature changes; a policy reads only the version that it was searched with."""
 
 LIMIT = 4.0
 """Features are clipped to [-LIMIT, LIMIT]."""
 
 PROBE_SIZE = 100
-"""Most held-out examples that the ops are tried on."""
+"""Number of validation examples that probes use, and of training examples, at most."""
 
 PROBE_MAGNITUDE = 0.5
-"""Magnitude at which each op is tried alone."""
+"""Magnitude at which a probe applies one op alone."""
 
 GLOBAL_FEATURES = (
-    "progress",  # fraction of the run done
-    "log_passes",  # of the whole run over the training data; see `log_passes`
-    "log_passes_left",  # the same of the passes still to come
-    "learning_rate",  # fraction of its peak
-    "batch_loss",  # augmented batches of the last interval, over log(classes)
-    "batch_accuracy",  # the same, above chance
-    "train_loss",  # clean training examples, over log(classes)
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "loss_gap",  # validation minus clean training
-    "accuracy_gap",  # clean training minus validation
-    "train_loss_change",  # since the last decision
-    "validation_loss_change",
-    "validation_accuracy_change",
-    "cost",  # spent on augmenting and observing so far, over plain training of the whole run
+    "progress",  # batches done / batches of the whole run; [0, 1]
+    "log_epochs",  # log2(1 + E) / 4; [0, 4]
+    "log_epochs_left",  # log2(1 + E * (1 - progress)) / 4; [0, 4]
+    "learning_rate",  # learning rate of the next batch / its peak in the run; [0, 1]
+    "batch_loss",  # mean loss on the last interval's augmented batches / ln K; [0, 4]
+    "batch_accuracy",  # accuracy on these batches, above chance; [-1, 1]
+    "train_loss",  # mean loss on the training examples / ln K; [0, 4]
+    "train_score",  # score on the training examples, above chance; [-1, 1]
+    "validation_loss",  # mean loss on the validation examples / ln K; [0, 4]
+    "validation_score",  # score on the validation examples, above chance; [-1, 1]
+    "loss_gap",  # (validation loss - training loss) / ln K; [-4, 4]
+    "score_gap",  # training score - validation score, both in [0, 1]; [-1, 1]
+    "train_loss_change",  # train_loss now - at the last observation; [-4, 4]
+    "validation_loss_change",  # validation_loss now - at the last observation; [-4, 4]
+    "validation_score_change",  # validation_score now - at the last observation; [-2, 2]
+    "cost",  # cost of augmenting and observing so far / of plain training of the run; [0, 4]
 )
+"""Features of the run, in this order, each with its definition and its range after clipping.
+
+* E: epochs in the whole run, steps * batch size / training examples.
+* K: number of classes or tags.
+* Loss: cross-entropy in nats. Score: accuracy or F1 in [0, 1], see `Observer.scorer`.
+* Above chance: (s - 1/K) / (1 - 1/K) for a score s; 0 at a guess's accuracy 1/K, 1 at s = 1.
+* Training examples: up to PROBE_SIZE, not augmented. Validation examples: all.
+* batch_loss and batch_accuracy are train_loss and train_score if `Situation.batches` is None.
+* The changes are 0 at the first observation. They are differences of unclipped values.
+* cost includes the observation that it is part of.
+* NaN and infinite values, as of a diverged child, become LIMIT (minus infinity -LIMIT).
+"""
+
 OP_FEATURES = (
-    "probe_loss",  # change in held-out loss that this op alone causes, over log(classes)
-    "probe_accuracy",  # the same for accuracy
-    "probe_loss_change",  # since the last decision; the whole of it after the first probe
-    "magnitude",  # last decision's
-    "mean_magnitude",  # over the run so far
+    "probe_loss",  # (mean loss with the op - without) / ln K; [-4, 4]
+    "probe_accuracy",  # accuracy with the op - without; [-1, 1]
+    "probe_loss_change",  # probe_loss now - at the last observation; [-4, 4]
+    "magnitude",  # magnitude since the last decision; [0, 1]
+    "mean_magnitude",  # mean of the magnitudes at all decisions so far; [0, 1]
     "applies",  # 1 if the op makes sense for these data, else 0
 )
+"""Features of each op, in this order, each with its definition and its range after clipping.
+
+* A probe applies this op alone, at PROBE_MAGNITUDE, to the first PROBE_SIZE validation examples.
+* probe_loss and probe_accuracy are 0 without a probe: at progress 0, when an untrained child cannot
+  tell ops apart; at progress 1, when no decision follows; and for ops that do not apply.
+* So after the first probe probe_loss_change equals probe_loss, and at progress 1 it is the negative
+  of the last probe_loss. All three are 0 for controllers that do not ask for probes.
+* Both magnitudes are 0 before the first decision.
+"""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One observation, split into what concerns the run and what concerns each op."""
+    """One observation: the features of the run and the features of each op."""
 
     run: np.ndarray
     """float32 (len(GLOBAL_FEATURES),) in [-LIMIT, LIMIT]."""
     ops: np.ndarray
     """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT]."""
+    validation: Metrics
+    """Loss and score on the validation examples, neither scaled nor clipped."""
 
     def feature(self, name: str) -> float:
-        """What one of the GLOBAL_FEATURES is, by its name.
+        """Value of one of the GLOBAL_FEATURES, by its name.
 
         Raises:
             AdaptAugError: there is no such feature.
@@ -81,7 +105,7 @@ class Observation:
         return float(self.run[GLOBAL_FEATURES.index(name)])
 
     def flat(self) -> np.ndarray:
-        """The whole as float32 (observation_size(n_ops),): the run first, then op by op."""
+        """All features as float32 (observation_size(n_ops),): of the run, then op by op."""
         return np.concatenate([self.run, self.ops.ravel()])
 
 
@@ -90,86 +114,86 @@ def observation_size(n_ops: int) -> int:
     return len(GLOBAL_FEATURES) + n_ops * len(OP_FEATURES)
 
 
-def log_passes(passes: float) -> float:
-    """A number of passes over the training data as a feature: log2(1 + passes) / 4."""
-    return math.log2(1 + passes) / 4
+def log_epochs(epochs: float) -> float:
+    """A number of epochs as a feature: log2(1 + epochs) / 4."""
+    return math.log2(1 + epochs) / 4
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Where the run stands: what only the training loop knows."""
+    """The state of the run that only the training loop knows."""
 
     progress: float
-    """Fraction of the run done, in [0, 1]."""
-    passes: float
-    """Passes over the training data in the whole run."""
+    """Fraction of the run that is done, in [0, 1]."""
+    epochs: float
+    """Epochs in the whole run."""
     learning_rate: float
-    """Fraction of its peak, in [0, 1]."""
+    """Learning rate of the next batch as a fraction of its peak, in [0, 1]."""
     batches: Metrics | None
-    """Loss and accuracy on the last interval's augmented batches; None before the first."""
-    cost: float
+    """Loss and accuracy on the last interval's augmented batches; None before the first batch."""
+    cost: float = 0.0
     """Cost of augmenting and observing so far, as a fraction of plain training of the run."""
 
 
 @dataclass
 class Observer:
-    """Watches one training run: validates, probes the ops, remembers for the slopes."""
+    """Observes one training run: validates, probes the ops, and keeps what the changes need."""
 
     op_space: OpSpace
     """Ops to probe."""
     train: Examples
-    """Some clean training examples; the first PROBE_SIZE are used. May be replaced by others."""
+    """Training examples, not augmented; the first PROBE_SIZE are used. May be replaced by others,
+    at most PROBE_SIZE."""
     validation: Examples
-    """Held-out examples: all for loss and accuracy, the first PROBE_SIZE to try the ops on."""
+    """Held-out examples: loss and score are measured on all, probes use the first PROBE_SIZE."""
     num_classes: int
-    """Classes of the data set."""
+    """Number of classes or tags, K."""
     seed: int
     """Seeds the draws of the probes."""
     scorer: Scorer = field(default_factory=Scorer)
-    """What stands for the accuracy on clean examples; probes and batches keep the accuracy."""
-    validated: Metrics | None = field(default=None, init=False)
-    """Loss and accuracy on `validation` at the last observation."""
+    """Metric of train_score and validation_score; batch_accuracy and probe_accuracy are always
+    accuracies."""
     _last: dict[str, float] = field(default_factory=dict, init=False)
     _last_probe: np.ndarray | None = field(default=None, init=False)
     _magnitudes: list[Sequence[float]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        """Cuts the probe batches and lays out their labels, once."""
+        """Selects the training examples and the probe batch, and finds which ops apply."""
         self.train = Examples(self.train.inputs[:PROBE_SIZE], self.train.targets[:PROBE_SIZE])
         self.applies = applicable(self.op_space, self.validation)
         self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
         self._probe_targets = self.validation.targets[:PROBE_SIZE]
 
     def observe(self, model: nn.Module, situation: Situation, *, probe: bool = True) -> Observation:
-        """Evaluates the model and returns what a controller may know.
+        """Evaluates the model and returns the observation.
 
-        The model is left in the mode and the random state that it was in.
+        The model's mode and all random state are as before afterwards.
 
         Args:
             model: the child.
-            situation: where its run stands.
-            probe: whether the ops are tried; otherwise the features of that are 0.
+            situation: the state of its run.
+            probe: whether to probe the ops; without probes their three features are 0.
         """
         scale = math.log(self.num_classes)
         train = evaluate(model, self.train, self.scorer)
-        self.validated = validation = evaluate(model, self.validation, self.scorer)
+        validation = evaluate(model, self.validation, self.scorer)
         batches = situation.batches or train
         features = {
             "progress": situation.progress,
-            "log_passes": log_passes(situation.passes),
-            "log_passes_left": log_passes(situation.passes * (1 - situation.progress)),
+            "log_epochs": log_epochs(situation.epochs),
+            "log_epochs_left": log_epochs(situation.epochs * (1 - situation.progress)),
             "learning_rate": situation.learning_rate,
             "batch_loss": batches.loss / scale,
-            "batch_accuracy": self._above_chance(batches.accuracy),
+            "batch_accuracy": self._above_chance(batches.score),
             "train_loss": train.loss / scale,
-            "train_accuracy": self._above_chance(train.accuracy),
+            "train_score": self._above_chance(train.score),
             "validation_loss": validation.loss / scale,
-            "validation_accuracy": self._above_chance(validation.accuracy),
+            "validation_score": self._above_chance(validation.score),
             "loss_gap": (validation.loss - train.loss) / scale,
-            "accuracy_gap": train.accuracy - validation.accuracy,
+            "score_gap": train.score - validation.score,
             "cost": situation.cost,
         }
-        for name in ("train_loss", "validation_loss", "validation_accuracy"):
+        for name in ("train_loss", "validation_loss", "validation_score"):
             features[f"{name}_change"] = features[name] - self._last.get(name, features[name])
         self._last = features
         run = np.array([features[name] for name in GLOBAL_FEATURES])
@@ -177,14 +201,14 @@ class Observer:
         probed = self._probe_features(model, situation, scale) if probe else np.zeros((n_ops, 3))
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         ops = np.column_stack([probed, chosen[-1], chosen.mean(0), self.applies])
-        return Observation(_clip(run), _clip(ops))
+        return Observation(_clip(run), _clip(ops), validation)
 
     def remember(self, magnitudes: Sequence[float]) -> None:
-        """Notes what the controller chose."""
+        """Records the magnitudes of a decision, one per op in [0, 1]."""
         self._magnitudes.append(magnitudes)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next observation depends on besides the model: tensors and plain data."""
+        """All that the next observation depends on besides the model, as tensors and plain data."""
         probe = self._last_probe
         return {
             "last": dict(self._last),
@@ -195,7 +219,7 @@ class Observer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes back to a `state_dict`."""
+        """Restores a `state_dict`."""
         probe = state["last_probe"]
         self._last = dict(state["last"])
         self._last_probe = None if probe is None else probe.cpu().numpy().copy()
@@ -204,19 +228,19 @@ class Observer:
         self.train = train.to(self.validation.inputs.device)
 
     def _probe_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
-        """Features (n_ops, 3) of what each op alone does, the last its change."""
-        # An untrained child says nothing about an op, and after the last decision none is needed.
+        """The features probe_loss, probe_accuracy and probe_loss_change, (n_ops, 3)."""
+        # An untrained child cannot tell ops apart, and at the end no decision follows.
         needed = 0 < situation.progress < 1
         probe = self._probe(model, scale) if needed else np.zeros((len(self.op_space), 2))
         last = probe if self._last_probe is None else self._last_probe
         self._last_probe = probe
-        with np.errstate(invalid="ignore"):  # a diverged child's losses
+        with np.errstate(invalid="ignore"):  # a diverged child's losses are infinite
             change = probe[:, 0] - last[:, 0]
         return np.column_stack([probe, change])
 
     @torch.no_grad()
     def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
-        """Change in loss and accuracy (n_ops, 2) that each op alone causes on the probe batch."""
+        """The features probe_loss and probe_accuracy, (n_ops, 2); 0 for ops that do not apply."""
         n_ops = len(self.op_space)
         generator = torch.Generator(self._probe_inputs.device).manual_seed(self.seed)
         tried = [index for index in range(n_ops) if self.applies[index]]
@@ -238,12 +262,15 @@ class Observer:
         result[tried, 1] = (hits[1:] - hits[0]).cpu().numpy()
         return result
 
-    def _above_chance(self, accuracy: float) -> float:
-        return (accuracy - 1 / self.num_classes) / (1 - 1 / self.num_classes)
+    def _above_chance(self, score: float) -> float:
+        return (score - 1 / self.num_classes) / (1 - 1 / self.num_classes)
 
 
 def applicable(op_space: OpSpace, examples: Examples) -> tuple[bool, ...]:
-    """Which ops of a space make sense for such examples, with the tables that it is bound to."""
+    """Which ops of a space make sense for such examples, one truth value per op.
+
+    Ops that need synonyms apply only if the space is bound to tables with synonyms.
+    """
     modality, tables = examples.modality, op_space.tables
     channels = examples.inputs.shape[1] if modality == "image" else 3
     lexicon = tables is not None and tables.synonyms is not None

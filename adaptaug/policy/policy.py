@@ -1,7 +1,7 @@
-"""The policy artefact: a folder that holds a policy and nothing that can run code.
+"""The policy artefact: a folder that holds a policy and no file that can run code.
 
-`config.json` (op space, observation version, decision interval, provenance, checksum),
-`model.safetensors` (actor and observation statistics) and a `README.md` card.
+It holds `config.json` (op space, observation version, decision interval, provenance, checksum),
+`model.safetensors` (the network's parameters and observation statistics) and `README.md`, a card.
 """
 
 import hashlib
@@ -25,45 +25,56 @@ from adaptaug.policy.observation import OBSERVATION_VERSION
 from adaptaug.policy.schedules import DECISIONS
 from adaptaug.utils.files import make_folder, plain, write_bytes, write_json, write_text
 
-FORMAT_VERSION = 2
-"""Changes whenever files or keys of the artefact do."""
+FORMAT_VERSION = 3
+"""Changes whenever files or keys of the artefact change."""
 
 BUNDLED = Path(__file__).parent / "bundled"
-"""Policies that come with the package, a folder each, loaded by its name."""
+"""The policies that come with the package: one folder each, whose name `load_policy` takes."""
 
 _KEYS = {
-    "format_version", "observation_version", "ops", "decisions", "decision_interval", "network",
-    "costs", "provenance", "checksum",
+    "format_version", "observation_version", "ops", "decisions", "decision_interval", "min_epochs",
+    "network", "costs", "provenance", "checksum",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy with all it needs to be used on a new training run."""
+    """A policy with all that a new training run needs to use it."""
 
     network: PolicyNetwork
-    """Observation to magnitudes."""
+    """Maps an observation to magnitudes."""
     ops: tuple[str, ...]
     """Names of the ops, in the order of the magnitudes."""
     decisions: int = DECISIONS
-    """Decisions in a run, where `decision_interval` is None."""
+    """Decisions in a run; read only if `decision_interval` is None."""
     decision_interval: int | None = None
-    """Batches between decisions."""
+    """Batches between decisions; None divides a run into `decisions` parts."""
     network_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments that the network was built with, but for the number of ops."""
+    """Arguments that the network was built with, except the number of ops."""
     costs: CostTable = field(default_factory=CostTable)
-    """Costs that the policy was searched with."""
+    """Cost table of the search."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """Where the policy comes from: tasks, seeds, episodes, versions."""
+    """How the policy was made: tasks, seeds, episodes, versions."""
+    min_epochs: float = 0.0
+    """Epochs of the shortest run that the policy augments; in shorter runs all ops are off."""
+
+    def __post_init__(self) -> None:
+        """Checks `min_epochs`.
+
+        Raises:
+            AdaptAugError: `min_epochs` is negative or NaN.
+        """
+        if not self.min_epochs >= 0:  # also true of NaN
+            raise AdaptAugError(f"min_epochs must be at least 0, got {self.min_epochs}")
 
     @property
     def op_space(self) -> OpSpace:
-        """The op space, built from the installed ops."""
+        """The op space, built from the registered ops."""
         return OpSpace(self.ops)
 
     @property
     def metric(self) -> str:
-        """The validation score of its search, 'accuracy' or 'f1', as its provenance has it."""
+        """The validation score of the search, 'accuracy' or 'f1', read from the provenance."""
         searched = self.provenance
         try:
             while "adapted_from" in searched:
@@ -74,18 +85,15 @@ class Policy:
 
 
 def save_policy(folder: Path, policy: Policy) -> None:
-    """Writes the artefact, each file atomically; an artefact that is there is replaced.
+    """Writes the artefact, each file atomically; replaces an existing artefact.
 
     Raises:
-        AdaptAugError: the system refuses, or the network is not one that `ops` and
-            `network_kwargs` describe, so that nobody could read it.
+        AdaptAugError: the folder cannot be written, or the network does not match `ops` and
+            `network_kwargs`, so that `load_policy` could not rebuild it.
     """
     tensors = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
     described = PolicyNetwork(len(policy.ops), **_network_kwargs(policy.network_kwargs))
-    if (
-        _shapes(described.state_dict()) != _shapes(tensors)
-        or described.fewest_passes != policy.network.fewest_passes
-    ):
+    if _shapes(described.state_dict()) != _shapes(tensors):
         raise AdaptAugError(
             f"a policy's network must be built for its {len(policy.ops)} ops with its "
             f"network_kwargs {dict(policy.network_kwargs)}, got other parameters"
@@ -98,11 +106,12 @@ def save_policy(folder: Path, policy: Policy) -> None:
         "ops": _op_rows(policy.ops),
         "decisions": policy.decisions,
         "decision_interval": policy.decision_interval,
+        "min_epochs": policy.min_epochs,
         "network": dict(policy.network_kwargs),
         "costs": policy.costs.to_dict(),
         "provenance": dict(policy.provenance),
     }
-    config: Any = plain(written)  # what reading the file gives: the checksum is of that
+    config: Any = plain(written)  # as read back from the file, since the checksum covers that
     config["checksum"] = _checksum(config, model)
     write_bytes(folder / "model.safetensors", model)
     write_json(folder / "config.json", config)
@@ -115,11 +124,11 @@ def load_policy(reference: str | Path, ops: Sequence[str] | None = None) -> Poli
     Args:
         reference: a folder, a model id on the Hugging Face hub, or the name of a policy that comes
             with the package, such as "digits".
-        ops: names of the ops that the caller expects; None takes the artefact's.
+        ops: names of the ops that the caller expects; None accepts those of the artefact.
 
     Raises:
-        AdaptAugError: there is no artefact, or it is truncated, altered, or of another format,
-            observation version or op space; the sentence says which.
+        AdaptAugError: there is no artefact; it is truncated or altered; or it has another format,
+            observation version or op space. The message says which.
     """
     folder = _resolve(str(reference))
     config = _read_config(folder / "config.json")
@@ -155,7 +164,7 @@ def load_policy(reference: str | Path, ops: Sequence[str] | None = None) -> Poli
 def _policy(
     config: Mapping[str, Any], model: bytes, folder: Path, ops: Sequence[str] | None
 ) -> Policy:
-    """The policy of an artefact whose checksum is right."""
+    """Builds the policy of an artefact whose checksum is right."""
     names = tuple(row["name"] for row in config["ops"])
     if ops is not None and tuple(ops) != names:
         raise AdaptAugError(f"the policy in {folder} is for the ops {names}, got {tuple(ops)}")
@@ -175,11 +184,12 @@ def _policy(
         network_kwargs,
         CostTable(**config["costs"]),
         config["provenance"],
+        config["min_epochs"],
     )
 
 
 def _resolve(reference: str) -> Path:
-    """The local folder of an artefact, fetched from the hub where it is none."""
+    """The local folder of an artefact, downloaded from the hub if `reference` is a hub id."""
     bundled = sorted(folder.name for folder in BUNDLED.iterdir())
     if Path(reference).is_dir():
         return Path(reference)
@@ -223,7 +233,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _op_rows(names: Sequence[str]) -> list[dict[str, Any]]:
-    """What of each op the magnitudes depend on."""
+    """The properties of each op that determine what a magnitude means."""
     return [
         {"name": op.name, "stage": op.stage, "high": op.high, "signed": op.signed}
         for op in OpSpace(names).ops
@@ -235,13 +245,28 @@ def _checksum(config: Mapping[str, Any], model: bytes) -> str:
     return hashlib.sha256(text + model).hexdigest()
 
 
-def _card(config: Mapping[str, Any]) -> str:
-    names = [row["name"] for row in config["ops"]]
-    ops = [op for op in OpSpace(names).ops if op.stage == "token"]
-    more = ", vocabulary=vocabulary" if ops else ""
-    more += ", lexicon=lexicon" if any(op.needs_lexicon for op in ops) else ""
+def usage(reference: str, op_space: OpSpace) -> str:
+    """Python code that trains with the policy of that name or folder, which acts on these ops."""
+    ops = [op for op in op_space.ops if op.stage == "token"]
+    words = ["vocabulary=vocabulary"] if ops else []
+    words += ["lexicon=lexicon"] if any(op.needs_lexicon for op in ops) else []
     if any("text" not in op.modalities for op in ops):
-        more += ", train=(x_train, y_train), classes=classes"
+        words += ["train=(x_train, y_train)", "classes=classes"]
+    arguments = [f'"{reference}"', "model", "held_out=(x_val, y_val)", *words, "**budget"]
+    return f"""\
+from adaptaug import Augmenter
+
+budget = dict(total_steps=1000, batch_size=32, n_train=len(x_train))
+augmenter = Augmenter({", ".join(arguments)})
+for x, y in loader:
+    x, targets = augmenter(x, y)
+    ...  # a training step on x and targets, as usual
+    augmenter.record(loss, accuracy)"""
+
+
+def _card(config: Mapping[str, Any]) -> str:
+    """The text of README.md: the ops, how to use the policy, its provenance."""
+    op_space = OpSpace([row["name"] for row in config["ops"]])
     provenance = json.dumps(config["provenance"], indent=2, sort_keys=True)
     return f"""---
 library_name: adaptaug
@@ -249,20 +274,13 @@ tags: [data-augmentation, reinforcement-learning]
 ---
 # An AdaptAug augmentation policy
 
-Picks the magnitudes of these ops while a model trains: {", ".join(names)}.
+It picks the magnitudes of these ops during a training run: {", ".join(op_space.names)}.
 
 ```python
-from adaptaug import Augmenter
-
-budget = dict(total_steps=1000, batch_size=32, n_train=len(x_train))
-augmenter = Augmenter("path/to/this/folder", model, held_out=(x_val, y_val), **budget{more})
-for x, y in loader:
-    x, targets = augmenter(x, y)
-    ...  # a step as usual
-    augmenter.record(loss, accuracy)
+{usage("path/to/this/folder", op_space)}
 ```
 
-Where it comes from:
+Provenance:
 
 ```json
 {provenance}

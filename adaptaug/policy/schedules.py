@@ -1,10 +1,10 @@
-"""Schedules over a run: learning rates, and the steps at which decisions fall."""
+"""Schedules over a run: of the learning rate, and of the decisions."""
 
 import math
 from collections.abc import Callable
 
 DECISIONS = 8
-"""Decisions in a run, where nothing else is said."""
+"""Default number of decisions in a run."""
 
 
 def decision_boundaries(steps: int, decisions: int, interval: int | None = None) -> list[int]:
@@ -12,8 +12,9 @@ def decision_boundaries(steps: int, decisions: int, interval: int | None = None)
 
     Args:
         steps: batches in the whole run.
-        decisions: intervals of about equal length, at most one per step; read without `interval`.
-        interval: batches in each interval but the last, which may be shorter.
+        decisions: number of intervals, of about equal length and at most one per step; not read if
+            `interval` is given.
+        interval: batches in each interval; the last may be shorter.
     """
     if interval is None:
         count = min(decisions, steps)
@@ -22,14 +23,14 @@ def decision_boundaries(steps: int, decisions: int, interval: int | None = None)
 
 
 def _one_cycle(progress: float, warm_up: float = 0.3, start: float = 0.04) -> float:
-    """Cosine up from `start` over `warm_up`, cosine down to 0 (Smith and Topin 2018)."""
+    """Cosine from `start` to 1 over `warm_up`, then cosine to 0 (Smith and Topin 2018)."""
     if progress < warm_up:
         return 1 - (1 - start) * 0.5 * (1 + math.cos(math.pi * progress / warm_up))
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
 def _linear(progress: float, warm_up: float = 0.1) -> float:
-    """Up from 0 over `warm_up`, then down to 0, both in a line (Devlin et al. 2019)."""
+    """Linear from 0 to 1 over `warm_up`, then linear to 0 (Devlin et al. 2019)."""
     return min(progress / warm_up, (1 - progress) / (1 - warm_up))
 
 
@@ -39,4 +40,4 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "linear": _linear,
     "constant": lambda progress: 1.0,
 }
-"""Progress through the run in [0, 1) to a fraction of the peak learning rate in [0, 1]."""
+"""Each maps the progress of the run in [0, 1) to a fraction of the peak learning rate in [0, 1]."""

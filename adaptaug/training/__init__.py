@@ -1,1 +1,1 @@
-"""One child training: task, setup, run, episode, calibration."""
+"""One child training: its task, set-up, run, episode of decisions, and cost calibration."""

@@ -1,4 +1,4 @@
-"""Calibration: what augmenting and observing cost on this machine, for one task."""
+"""Calibration: measures the costs of augmenting and observing on this machine, for one task."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,29 +7,29 @@ from statistics import median
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.observation import Situation
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.seeding import one_thread
 from adaptaug.utils.timing import clock
 
 SLOW = 0.25
-"""Seconds of one step from which steps are timed one by one, not eight together."""
+"""Seconds; steps that take at least this long are timed one by one, others eight together."""
 
 ROUNDS = 15
-"""Times that each piece of work is timed."""
+"""Number of times that each piece of work is timed, at most."""
 
 LONGEST = 20.0
-"""Seconds after which no further round begins."""
+"""Total seconds of timing after which no new round begins."""
 
 
 def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
-    """Measures the table on this machine, for this task, on one thread.
+    """Measures the cost table of a task on this machine, on one thread.
 
-    Takes a few seconds, for a large child as long as some twenty of its steps.
+    Takes a few seconds; for a large child, about as long as twenty of its training steps.
     """
-    run, observer = start(task.but(steps=10**9, decision_interval=1), 0, op_space, device)
-    situation = Situation(0.5, task.passes, 1.0, None, 0.0)
-    # Every op of a fused stage, since that is how a policy uses it.
+    run, observer = set_up(task.but(steps=10**9, decision_interval=1), 0, op_space, device)
+    situation = Situation(0.5, task.epochs, 1.0, None, 0.0)
+    # A stage is timed with all its ops on, since a policy uses the ops of a fused stage together.
     used = {
         stage: [0.5 * (other == stage) for other in op_space.stages]
         for stage, applies in zip(op_space.stages, observer.applies, strict=True)
@@ -38,7 +38,7 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
     off = [0.0] * len(op_space)
     with one_thread():
         once = partial(run.train_batches, 1, off)
-        once()  # the first step warms up
+        once()  # not timed: the first step of a child is slower
         batches = 8 if _seconds(once, device) < SLOW else 1
         step, observe, validate, *augmented = _typical(
             [
@@ -54,10 +54,9 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
 
 
 def _typical(works: Sequence[Callable[[], object]], device: str) -> list[float]:
-    """Seconds of each piece of work, medians.
+    """Median seconds of each piece of work: processor time on a CPU, elapsed time on a GPU.
 
-    All are timed in turn, again and again, so that a machine that is fast or slow for a while is so
-    for every one of them; on a CPU in processor time, which other programs do not add to.
+    Each round times every piece once, so that a machine that is slow for a while slows all of them.
     """
     rounds: list[list[float]] = []
     while len(rounds) < ROUNDS and sum(map(sum, rounds)) < LONGEST:

@@ -1,4 +1,4 @@
-"""Training a child: a few batches at a time, under given magnitudes, deterministic in its seed."""
+"""Trains a child a few batches at a time, at given magnitudes; the seed fixes the result."""
 
 import copy
 import math
@@ -27,23 +27,23 @@ from adaptaug.utils.seeding import RandomStream
 Entry = TypeVar("Entry")
 
 AUGMENT_CHUNK = 1 << 21
-"""Most input values (pixels of all channels, or ids) that are augmented in one call."""
+"""Upper bound of the input values (pixels x channels, or ids) that one call augments."""
 
 
 OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
 }
-"""Each takes a learning rate, a weight decay, of all weights alike, and `fused`."""
+"""Optimizers by name; all are built with `lr`, `weight_decay` for all weights, and `fused`."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""What a child's layers compute in; its weights, its logits and its loss are float32."""
+"""Data types of a child's computation; its weights, logits and loss are always float32."""
 
 
 def child_shape(
     task: Task, examples: Examples, num_classes: int, vocabulary: Vocabulary | None
 ) -> ChildShape:
-    """What the task's child must fit.
+    """The shape of the data and the settings that the task's child is built from.
 
     Raises:
         AdaptAugError: the task's word vectors cannot be read, or hold no word of the vocabulary.
@@ -67,14 +67,15 @@ def _vectors(path: str, vocabulary: Vocabulary) -> torch.Tensor:
     return load_vectors(path, vocabulary)[0]
 
 
-def _named(table: Mapping[str, Entry], what: str, name: str) -> Entry:
+def _look_up(table: Mapping[str, Entry], what: str, name: str) -> Entry:
+    """The entry of this name; `what` names the setting in the error."""
     if name not in table:
         raise AdaptAugError(f"{what} must be one of {sorted(table)}, got {name!r}")
     return table[name]
 
 
 def _compute_in(precision: torch.dtype, model: nn.Module, device: str) -> None:
-    """Has the model's layers compute in that precision wherever this is safe."""
+    """Makes the model's layers compute in this precision wherever autocast deems it safe."""
     forward = model.forward
 
     def mixed(inputs: torch.Tensor) -> torch.Tensor:
@@ -102,20 +103,21 @@ class ChildRun:
         device: str = "cpu",
         vocabulary: Vocabulary | None = None,
     ) -> None:
-        """Builds the child, on `device`, ready for its first batch.
+        """Builds the child on `device`, ready for its first batch.
 
         Args:
-            task: what is trained, and for how long.
-            train: training examples, drawn from in batches.
-            validation: what early stopping looks at.
-            num_classes: classes of the data set.
-            op_space: ops that `train_batches` takes magnitudes for.
+            task: child, budget and optimizer.
+            train: training examples.
+            validation: reward-validation examples, moved to `device` for the observer and early
+                stopping.
+            num_classes: number of classes or tags, K.
+            op_space: the ops whose magnitudes `train_batches` takes.
             seed: any non-negative integer.
-            device: where child and data live.
+            device: device of child and data.
             vocabulary: the words of the ids; None for images.
 
         Raises:
-            AdaptAugError: child, schedule, optimizer or precision are unknown, or the data do not
+            AdaptAugError: child, schedule, optimizer or precision is unknown, or the data do not
                 fit the child.
         """
         self.task = task
@@ -126,9 +128,9 @@ class ChildRun:
         self.step = 0
         self.diverged = False
         self.stopped = False
-        self._schedule = _named(SCHEDULES, "schedule", task.schedule)
-        optimizer = _named(OPTIMIZERS, "optimizer", task.optimizer)
-        precision = _named(PRECISIONS, "precision", task.precision)
+        self._schedule = _look_up(SCHEDULES, "schedule", task.schedule)
+        optimizer = _look_up(OPTIMIZERS, "optimizer", task.optimizer)
+        precision = _look_up(PRECISIONS, "precision", task.precision)
         self._stream = RandomStream(seed, torch.device(device))
         self._order = torch.Generator(device).manual_seed(seed)
         self._draws = torch.Generator(device).manual_seed(seed + 1)
@@ -145,7 +147,7 @@ class ChildRun:
             fused=True,
         )
         tables = [part for part in self.model.modules() if isinstance(part, nn.Embedding)]
-        exact = len(tables) == 1 and task.weight_decay == 0  # decay moves words not yet met, too
+        exact = len(tables) == 1 and task.weight_decay == 0  # decay also changes unseen words
         self._rows = UsedRows(tables[0], self._optimizer) if exact else None
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
         self._best: tuple[float, dict[str, Any]] | None = None
@@ -163,17 +165,17 @@ class ChildRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent, the child has diverged or early stopping has struck."""
+        """Whether the budget is spent, the child has diverged or the run was stopped early."""
         return self.diverged or self.stopped or self.step >= self.task.steps
 
     def train_batches(self, batches: int, magnitudes: Sequence[float]) -> Metrics:
         """Trains on the next `batches` batches, all augmented at the same magnitudes.
 
         Returns:
-            Mean loss and accuracy on the augmented batches. Once a loss is not finite the run is
-            `diverged`.
+            Mean loss and accuracy on the augmented batches. If the loss is not finite, `diverged`
+            is set.
         """
-        losses: list[torch.Tensor] = []  # summed once, as a running sum costs a step 2%
+        losses: list[torch.Tensor] = []  # averaged at the end: a running sum slows a step by 2%
         logits: list[torch.Tensor] = []
         labels: list[torch.Tensor] = []
         size = self.task.batch_size
@@ -201,7 +203,13 @@ class ChildRun:
         return Metrics(mean, accuracy(torch.cat(logits).argmax(1), hard(torch.cat(labels))))
 
     def check_early_stopping(self, validation: Metrics) -> None:
-        """Stops the run, best weights restored, after `patience` calls without a better loss."""
+        """Ends the run after `patience` calls without a better loss and restores the best weights.
+
+        A run that reaches its last step also restores the best weights.
+
+        Args:
+            validation: loss on the reward-validation examples.
+        """
         if self.task.patience is None:
             return
         if self._best is None or validation.loss < self._best[0] or math.isnan(self._best[0]):
@@ -215,7 +223,7 @@ class ChildRun:
 
     @contextmanager
     def _only_rows_of(self, inputs: torch.Tensor) -> Iterator[torch.Tensor]:
-        """The inputs as the child takes them within the block; see `UsedRows`."""
+        """The inputs that the child takes within the block; see `UsedRows.only`."""
         if self._rows is None:
             yield inputs
         else:
@@ -223,7 +231,7 @@ class ChildRun:
                 yield renumbered
 
     def _train_batch(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """One step; returns the loss, the logits (B, K) or (B L, K), and their labels."""
+        """Takes one step; returns the loss, the logits (B, K) or (B L, K), and their labels."""
         for group in self._optimizer.param_groups:
             group["lr"] = self.task.peak_learning_rate * self._schedule(self.progress)
         inputs, targets = batch
@@ -236,7 +244,7 @@ class ChildRun:
         return loss.detach(), logits.detach(), labels
 
     def _next_indices(self, count: int) -> torch.Tensor:
-        """The next `count` training rows of an endless sequence of shuffled passes."""
+        """The next `count` rows of an endless sequence of epochs, each shuffled anew."""
         parts = [self._queue]
         available = len(self._queue)
         while available < count:

@@ -1,71 +1,72 @@
-"""One child training from its first decision to its last: child, observer and cost together."""
+"""One child training from its first decision to its last: child, observer and cost."""
 
 from collections.abc import Sequence
 
+from adaptaug.controllers.base import Controller
+from adaptaug.controllers.decision_loop import DecisionLoop
 from adaptaug.metrics import Metrics, evaluate
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.observation import Observation, Situation
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 
 
 class Episode:
-    """A child training that stops at every decision.
+    """A child training that pauses at every decision.
 
-    It holds the training and the reward-validation split; the test split is out of its reach.
+    It holds the training and the reward-validation split, and cannot reach the test split.
     """
 
     def __init__(
         self, task: Task, seed: int, op_space: OpSpace, costs: CostTable, device: str = "cpu"
     ) -> None:
-        """Draws the split, builds the child; `seed` fixes both and every later draw.
+        """Draws the split and builds the child; `seed` fixes both and every later draw.
 
         Raises:
             AdaptAugError: data set, child or op space do not fit the task.
         """
         self.task = task
-        self.run, self.observer = start(task, seed, op_space, device)
+        self.run, self.observer = set_up(task, seed, op_space, device)
         self.batches: Metrics | None = None
-        self._costs = costs
-        self._spent = 0.0
-        self._boundaries = task.boundaries()
+        """Loss and accuracy on the last interval's augmented batches; None before the first one."""
+        self._loop = DecisionLoop(self.observer, costs, task.boundaries())
 
     @property
     def cost(self) -> float:
-        """Cost so far, as a fraction of plain training of the whole run."""
-        return self._spent / self.task.steps
+        """Cost of observing and augmenting so far, as a fraction of plain training of the run."""
+        return self._loop.cost
 
     @property
     def finished(self) -> bool:
-        """Whether no decision is left."""
+        """Whether the run has ended, so that no decision is left."""
         return self.run.finished
 
     def observe(self, probe: bool = True) -> Observation:
-        """Validates and, with `probe`, tries every op alone; both cost."""
-        self._spent += self._costs.observation(probe)
-        situation = Situation(
-            self.run.progress, self.task.passes, self.run.learning_rate, self.batches, self.cost
-        )
-        return self.observer.observe(self.run.model, situation, probe=probe)
+        """Observes the run, with `probe` also by probing the ops, and adds the cost of this."""
+        run = self.run
+        situation = Situation(run.progress, self.task.epochs, run.learning_rate, self.batches)
+        return self._loop.observe(run.model, situation, probe=probe)
+
+    def decide(self, controller: Controller) -> Sequence[float]:
+        """Asks a controller for magnitudes, one in [0, 1] per op; observes if the controller does.
+
+        Raises:
+            AdaptAugError: the controller picks too few or too many magnitudes.
+        """
+        return self._loop.decide(controller, self.run.step, self.task.epochs, self.observe)
 
     def advance(self, magnitudes: Sequence[float]) -> list[float]:
-        """Trains to the next decision.
+        """Trains to the next decision, then checks early stopping if the task has a `patience`.
 
         Args:
             magnitudes: one per op, in [0, 1].
 
         Returns:
-            The magnitudes that were used: those of ops that make no sense for the data are 0.
+            The magnitudes that were used, 0 for ops that make no sense for the data.
         """
-        used = [m * applies for m, applies in zip(magnitudes, self.observer.applies, strict=True)]
-        batches = next(b for b in self._boundaries if b > self.run.step) - self.run.step
-        self.observer.remember(used)
-        self.batches = self.run.train_batches(batches, used)
-        self._spent += self._costs.interval(self.run.op_space, used, batches)
-        return used
-
-    def check_early_stopping(self) -> None:
-        """Validates and lets the run stop, where the task has a patience."""
+        batches = self._loop.hold(magnitudes, self.run.step)
+        self.batches = self.run.train_batches(batches, self._loop.magnitudes)
         if self.task.patience is not None and not self.run.diverged:
             self.run.check_early_stopping(evaluate(self.run.model, self.run.validation))
+        return self._loop.magnitudes

@@ -1,4 +1,4 @@
-"""The start of a child training: data drawn by the seed, ops bound to them, child and observer."""
+"""Sets up a child training: draws the data, binds the ops to them, builds child and observer."""
 
 from adaptaug.data import Examples, Source, Split, load, split
 from adaptaug.data.batches import cut
@@ -12,10 +12,12 @@ from adaptaug.training.task import Task
 
 
 def draw_split(task: Task, seed: int) -> Split:
-    """The task's three sets of examples, sentences cut to its length.
+    """Draws the task's training, reward-validation and test examples; `seed` fixes the draw.
+
+    Sentences are cut to the task's `max_tokens`.
 
     Raises:
-        AdaptAugError: the data set cannot be loaded, or does not hold what the task asks for.
+        AdaptAugError: the data set cannot be loaded, or lacks examples that the task asks for.
     """
     source = load(task.dataset)
     drawn = split(source, task.n_train, task.n_validation, seed, rows=task.rows, n_test=task.n_test)
@@ -25,14 +27,16 @@ def draw_split(task: Task, seed: int) -> Split:
     return Split(train, validation, test, drawn.num_classes)
 
 
-def bound(
+def bind(
     op_space: OpSpace, source: Source, train: Examples, lexicon: str | None, seed: int
 ) -> OpSpace:
-    """The op space with what its ops look up and draw from, out of the child's own examples.
+    """The op space bound to what its ops need: generated samples, and the tables of token ops.
+
+    Both are made from the child's own training examples.
 
     Raises:
-        AdaptAugError: the lexicon cannot be read, or holds no word of the vocabulary, or an op
-            cannot be fitted to such data.
+        AdaptAugError: the lexicon cannot be read or has no word of the vocabulary, or an op cannot
+            be fitted to such data.
     """
     op_space = op_space.fitted(train, source.num_classes, seed, source.classes, source.vocabulary)
     if source.vocabulary is None:
@@ -46,12 +50,12 @@ def bound(
     return op_space.on(tables)
 
 
-def start(
+def set_up(
     task: Task, seed: int, op_space: OpSpace, device: str = "cpu"
 ) -> tuple[ChildRun, Observer]:
-    """A child ready for its first batch, and who watches it; `seed` fixes all of it.
+    """Builds a child, ready for its first batch, and its observer; `seed` fixes both.
 
-    Neither knows the test split.
+    Neither can reach the test split.
 
     Raises:
         AdaptAugError: data set, child or op space do not fit the task.
@@ -60,7 +64,7 @@ def start(
     train = drawn.train.to(device)
     run = ChildRun(
         task, train, drawn.validation, source.num_classes,
-        bound(op_space, source, train, task.lexicon, seed), seed, device, source.vocabulary,
+        bind(op_space, source, train, task.lexicon, seed), seed, device, source.vocabulary,
     )  # fmt: skip
     scorer = Scorer(task.metric, source.classes)
     observer = Observer(run.op_space, run.train, run.validation, source.num_classes, seed, scorer)

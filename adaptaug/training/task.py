@@ -1,4 +1,4 @@
-"""What a child training is: data, child, budget and optimiser, and ranges to search over."""
+"""The description of a child training: data, child, budget, optimizer; and ranges of budgets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,56 +15,58 @@ from adaptaug.policy.schedules import DECISIONS, decision_boundaries
 
 @dataclass(frozen=True)
 class Task:
-    """One child training, fully described but for its seed."""
+    """One child training, fully described except for its seed."""
 
     dataset: str = "digits"
-    """'digits', another that is built in, a hub id, or a folder for `datasets.load_dataset`."""
+    """'digits' or another built-in data set, a hub id, or a folder for `datasets.load_dataset`."""
     n_train: int = 100
-    """Training examples, drawn by the seed."""
+    """Number of training examples; the seed draws them."""
     steps: int = 400
-    """Batches in the whole run; the learning rate anneals over exactly these."""
+    """Batches in the whole run; the learning-rate schedule spans exactly these."""
     n_validation: int = 500
-    """Reward-validation examples: what the observation and the reward are computed on."""
+    """Number of reward-validation examples, on which observation and reward are computed."""
     batch_size: int = 32
     """Examples in a batch."""
     child: str = "cnn"
     """Name of the child in `adaptaug.children`."""
     width: int = 16
-    """Width of the child, in its own sense; 32 is study 4's CNN. Those of torchvision and a
-    pretrained BERT have one width alone and do not read it."""
+    """Width of the child's layers; each child documents what it scales. 32 is study 4's CNN.
+    torchvision's models and a pretrained BERT have a fixed width and do not read it."""
     peak_learning_rate: float = 1e-2
-    """The optimizer's learning rate at the top of the schedule."""
+    """Highest learning rate of the schedule."""
     max_tokens: int | None = None
-    """Tokens kept of every sentence; None keeps what the data set was loaded with."""
+    """Tokens kept of every sentence; None keeps all that the data set was loaded with."""
     lexicon: str | None = None
-    """Synonyms, as `adaptaug.data.lexicon` loads them; None leaves out the ops that need some."""
+    """Synonyms, as `adaptaug.data.lexicon` loads them; with None the ops that need synonyms do not
+    apply."""
     vectors: str | None = None
-    """A file of word vectors that the embedding starts from, in GloVe's text form."""
+    """File of word vectors, in GloVe's text format, that initialise the embedding."""
     metric: str = "accuracy"
-    """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
+    """Validation score in observation and reward: 'accuracy' or 'f1'."""
     schedule: str = "one_cycle"
     """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (BERT's) or 'constant'."""
     optimizer: str = "adam"
     """'adam' or 'adamw'."""
     weight_decay: float = 0.0
-    """At least 0: Adam adds it to the gradient, times the weights; AdamW shrinks the weights by
-    it, times the learning rate."""
+    """Weight decay, at least 0. Adam adds it times the weights to the gradient (L2); AdamW shrinks
+    the weights by it times the learning rate (decoupled)."""
     precision: str = "float32"
-    """'float32', or 'bfloat16': the child multiplies in half precision, its weights and its loss
-    stay float32. Faster where the hardware has bfloat16, above all for large children."""
+    """'float32', or 'bfloat16': the child's layers compute in bfloat16, while weights, logits and
+    loss stay float32. This is faster on hardware with bfloat16, above all for large children."""
     pretrained: str | None = None
-    """Hub id or folder of the BERT model that child 'bert' starts from; None draws a small one."""
+    """Hub id or folder of the BERT model that initialises child 'bert'; None initialises a small
+    BERT at random."""
     decisions: int = DECISIONS
-    """Decisions in a run, where `decision_interval` is None."""
+    """Decisions in a run; read only if `decision_interval` is None."""
     decision_interval: int | None = None
-    """Batches between decisions, 1 or more; None divides the run into `decisions` parts."""
+    """Batches between decisions, at least 1; None divides the run into `decisions` parts."""
     patience: int | None = None
-    """Early stopping: decisions without a better validation loss before the run stops and the
-    best weights come back. None trains to the end and keeps the last weights."""
+    """Early stopping: after this many decisions without a better validation loss the run ends and
+    the best weights are restored. None trains to the end and keeps the last weights."""
     rows: tuple[int, int] | None = None
-    """Slice of the data set's shuffled training rows to draw from; None means all of them."""
+    """Slice of the data set's shuffled training rows to draw from; None draws from all rows."""
     n_test: int | None = None
-    """Final test examples; None means the whole test split."""
+    """Number of final test examples; None takes the whole test split."""
 
     def __post_init__(self) -> None:
         for name in ("n_train", "steps", "n_validation", "batch_size", "width", "decisions"):
@@ -101,8 +103,8 @@ class Task:
         )
 
     @property
-    def passes(self) -> float:
-        """Passes over the training examples in the whole run."""
+    def epochs(self) -> float:
+        """Epochs in the whole run: steps x batch size / training examples."""
         return self.steps * self.batch_size / self.n_train
 
     def boundaries(self) -> list[int]:
@@ -120,14 +122,14 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskRange:
-    """A task whose budget is drawn anew for each episode, log-uniformly, ends included."""
+    """A task whose budget is drawn log-uniformly for each episode, both ends included."""
 
     task: Task
-    """What stays the same."""
+    """The fields that stay the same."""
     steps: tuple[int, int]
-    """Fewest and most batches in a run."""
+    """Lowest and highest number of batches in a run."""
     n_train: tuple[int, int]
-    """Fewest and most training examples."""
+    """Lowest and highest number of training examples."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "n_train"):
@@ -140,7 +142,7 @@ class TaskRange:
         self.task.but(steps=self.steps[0])  # the shortest run too must fit the other fields
 
     def draw(self, random: np.random.Generator) -> Task:
-        """Draws one task."""
+        """Draws a task with one budget."""
         steps, n_train = (_log_uniform(random, *ends) for ends in (self.steps, self.n_train))
         return self.task.but(steps=steps, n_train=n_train)
 
@@ -153,11 +155,11 @@ class TaskRange:
         """Reads plain data in which `steps` and `n_train` may be one number or a pair.
 
         Raises:
-            AdaptAugError: a key is unknown or a value out of its range.
+            AdaptAugError: a key is unknown or a value is out of its range.
         """
         _require(isinstance(data, Mapping), "a task must be a mapping of its fields", data)
         unknown = sorted(set(data) - {field.name for field in fields(Task)})
-        _require(not unknown, f"a task knows {[f.name for f in fields(Task)]}", unknown)
+        _require(not unknown, f"a task's fields are {[f.name for f in fields(Task)]}", unknown)
         ranges = {name: _pair(data.get(name, getattr(Task, name))) for name in ("steps", "n_train")}
         rows, dataset = data.get("rows"), data.get("dataset", Task.dataset)
         _require(isinstance(dataset, str), "dataset must be a name", dataset)

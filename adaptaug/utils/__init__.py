@@ -1,1 +1,1 @@
-"""What every other folder may use: files, progress, signals, seeds, timing, hub."""
+"""Utilities for all other folders: files, progress bars, signals, random state, timing, the hub."""

@@ -1,6 +1,6 @@
-"""Files of a run: atomic writes, and the folder that a new run gets.
+"""Files of a run: atomic writes, and the folder of a new run.
 
-A reader, or a run killed in the middle of a write, finds the old file or the new one, never half.
+A reader finds either the whole old file or the whole new one, even if the writer is killed.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file atomically: a temporary file beside it, renamed over the old one.
 
     Args:
-        path: the file; its folder exists.
+        path: the file, in an existing folder.
         data: the whole content.
 
     Raises:
-        AdaptAugError: the system refuses; the old file, if any, is as it was.
+        AdaptAugError: the system refuses the write; an old file is unchanged.
     """
-    # Not tempfile.mkstemp: its files are readable by their owner alone, whatever the umask says.
+    # tempfile.mkstemp would ignore the umask: only the owner could read its files.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         try:
@@ -48,19 +48,19 @@ def write_json(path: Path, value: object) -> None:
     """Writes a JSON file atomically, indented; see `write_bytes`.
 
     Args:
-        path: the file; its folder exists.
+        path: the file, in an existing folder.
         value: plain data, dataclasses, paths, and numpy or torch scalars. NaN and infinity, which
-            JSON does not have, become null: a diverged child must not cost a run its results.
+            JSON does not have, become null, so that a diverged child does not prevent the write.
 
     Raises:
         AdaptAugError: the system refuses the write.
-        TypeError: something in `value` has no place in JSON.
+        TypeError: JSON cannot represent something in `value`.
     """
     write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, parents included; one that is there stays as it is.
+    """Makes a folder and its parents; an existing folder is not changed.
 
     Raises:
         AdaptAugError: the system refuses.
@@ -72,7 +72,7 @@ def make_folder(path: Path) -> None:
 
 
 def new_run_folder(path: Path) -> Path:
-    """Makes the folder of a new run, parents included, and checks that it can be written.
+    """Makes the folder of a new run and its parents, and checks that files can be written there.
 
     Args:
         path: the folder; it may exist if it is empty.
@@ -101,13 +101,14 @@ def new_run_folder(path: Path) -> Path:
 
 
 def plain(value: object) -> object:
-    """The value as JSON can hold it; what it cannot hold is left to `json.dumps` to refuse.
+    """Converts a value to plain data for JSON.
 
     Args:
         value: as in `write_json`.
 
     Returns:
-        What reading the written file would give.
+        The value that reading the written file would return. What JSON cannot represent is
+        returned unchanged, so that `json.dumps` refuses it.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -125,5 +126,5 @@ def plain(value: object) -> object:
 
 
 def _reason(error: OSError) -> str:
-    """The system's own words, lower case, without the error number."""
+    """The system's message in lower case, without the error number."""
     return (error.strerror or str(error)).lower()

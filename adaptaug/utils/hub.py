@@ -1,6 +1,6 @@
-"""Pretrained models of `transformers`: folders, or hub ids that are fetched once.
+"""Pretrained models of `transformers`: local folders, or hub ids that are downloaded once.
 
-What is fetched and read are weights as safetensors, JSON and text, never a pickle.
+Only safetensors, JSON and text files are downloaded and read, never a pickle.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,15 @@ _TIMEOUT = 10
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model: as given, or in the hub's cache, filled where it has to be.
+    """The folder of a model: the given one, or the hub's cache after a download if necessary.
 
     Args:
-        name: a folder that `save_pretrained` wrote, or a hub id, "google-bert/bert-base-uncased".
+        name: a folder that `save_pretrained` wrote, or a hub id such as
+            "google-bert/bert-base-uncased".
 
     Raises:
-        AdaptAugError: a folder without a model, a path that does not exist, or a hub id that is
-            unknown or cannot be reached.
+        AdaptAugError: the folder has no model, the path does not exist, or the hub id is unknown or
+            cannot be reached.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -39,7 +40,7 @@ def model_folder(name: str) -> Path:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keeps `transformers` from reporting and from drawing bars within the block."""
+    """Silences `transformers`' messages and progress bars within the block."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -55,10 +56,14 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def loading(kind: str, name: str) -> Iterator[None]:
-    """Loads quietly within the block; whatever goes wrong is one sentence.
+    """Silences `transformers` within the block and turns every error into one sentence.
+
+    Args:
+        kind: kind of the model in the error, such as "BERT model".
+        name: name of the model in the error.
 
     Raises:
-        AdaptAugError: the name is not one of such a model with its tokenizer.
+        AdaptAugError: loading in the block failed.
     """
     try:
         with _quietly():
@@ -74,10 +79,15 @@ def loading(kind: str, name: str) -> Iterator[None]:
 
 
 def check_tokenizer(kind: str, folder: Path, vocabulary: str) -> None:
-    """A tokenizer must lie beside the model: without one, `transformers` makes an empty one.
+    """Checks that a model's folder has a tokenizer; `transformers` would make an empty one.
+
+    Args:
+        kind: kind of the model in the error, such as "BERT model".
+        folder: the model's folder.
+        vocabulary: name of the tokenizer's vocabulary file, such as "vocab.txt".
 
     Raises:
-        AdaptAugError: the folder has neither tokenizer.json nor the vocabulary's file.
+        AdaptAugError: the folder has neither tokenizer.json nor the vocabulary file.
     """
     if not any((folder / file).is_file() for file in ("tokenizer.json", vocabulary)):
         raise AdaptAugError(
@@ -91,7 +101,7 @@ def _has_weights(folder: Path) -> bool:
 
 
 def _cached(name: str) -> Path | None:
-    """The model in the hub's cache, without asking the hub."""
+    """The model's folder in the hub's cache, or None; does not access the network."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -105,7 +115,7 @@ def _cached(name: str) -> Path | None:
 
 
 def _fetched(name: str) -> Path:
-    """The model, downloaded; asks once first, as the download would try for half a minute."""
+    """Downloads the model. Asks the hub first, since a download would retry for half a minute."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError
 

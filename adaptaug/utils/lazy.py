@@ -1,4 +1,4 @@
-"""Names of a package whose modules are imported when a name is first asked for (PEP 562)."""
+"""Lazy names of a package: a module is imported when its name is first used (PEP 562)."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def on_first_use(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__`, so that importing the package loads none of these modules.
+    """Returns a `__getattr__` for a package, so that importing it loads none of these modules.
 
     Args:
         package: the package's `__name__`.
-        modules: the module that defines each name.
+        modules: for each lazy name, the module that defines it.
     """
 
     def getattribute(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The progress bar of all long work."""
+"""The progress bar of long-running work."""
 
 import sys
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from tqdm import tqdm
 
 LOG_SECONDS = 30.0
-"""Between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress without a terminal."""
 
 
 class ProgressBar(tqdm):  # type: ignore[misc]  # it brings no types
-    """tqdm's bar on a terminal; elsewhere, as in a file or a job's log, a line now and then."""
+    """tqdm's bar on a terminal; elsewhere, such as in a log file, a line every `LOG_SECONDS`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes tqdm's arguments."""
@@ -20,7 +20,7 @@ class ProgressBar(tqdm):  # type: ignore[misc]  # it brings no types
         super().__init__(*args, **kwargs)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Shows the bar, or `msg` in its place; returns whether there is something to clear."""
+        """Shows the bar or `msg`; returns whether there is something to clear."""
         if self._terminal:
             return bool(super().display(msg, pos))
         if msg is None:

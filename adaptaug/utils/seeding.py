@@ -1,4 +1,4 @@
-"""Private random state: library code that draws from torch's global generator, made harmless."""
+"""Private random state for library code that draws from torch's global generator; one thread."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,22 +7,22 @@ import torch
 
 
 class RandomStream:
-    """A stream of draws of its own for code that only knows torch's global generator.
+    """A private random stream for code that draws from torch's global generator.
 
-    Weight initialisation and dropout draw from the global generator. Inside `active` they draw
-    from this stream instead; outside, the global state is as if nothing had happened.
+    Weight initialisation and dropout draw from the global generator. Within `active` they draw from
+    this stream instead; afterwards the global state is as before.
     """
 
     def __init__(self, seed: int, device: torch.device | None = None) -> None:
-        """Starts the stream at `seed`; on a CUDA device its generator is covered too."""
+        """Seeds the stream, which includes the generator of `device` if that is a CUDA device."""
         self._device = device if device is not None and device.type == "cuda" else None
-        # Not torch.manual_seed, which seeds the generators of all devices.
+        # torch.manual_seed would seed the generators of all devices.
         places = [torch.device("cpu"), *self._devices()]
         self._states = [torch.Generator(place).manual_seed(seed).get_state() for place in places]
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Makes this stream the global one within the block."""
+        """Draws of the global generator come from this stream within the block."""
         outer = self._read()
         self._write(self._states)
         try:
@@ -46,7 +46,7 @@ class RandomStream:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Runs torch on one thread within the block, so that a sum has one order everywhere."""
+    """Runs torch on one thread within the block, so that sums have the same order everywhere."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Ctrl-C is the parent's to handle: its workers never see it, not even while they start."""
+"""Ctrl-C is handled by the parent process; its workers ignore it, even while they start."""
 
 import signal
 import threading
@@ -9,14 +9,14 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def kept_from_workers() -> Iterator[None]:
-    """Processes that are started within the block are deaf to Ctrl-C; this one waits for its end.
+    """Processes started within the block never receive Ctrl-C; this process gets it afterwards.
 
-    A terminal sends it to parent and workers alike. A worker that inherits the signal blocked has
-    no moment, as it would before it can say that it ignores it, at which it could die of it. The
-    signal is blocked in this thread alone, though, and reaches Python through any other (a progress
-    bar's, TensorBoard's): what arrives that way is kept by a handler and passed on at the end.
+    A terminal sends Ctrl-C (SIGINT) to the parent and all its workers. Workers inherit a blocked
+    SIGINT, so Ctrl-C cannot kill them while they start. The signal is blocked in this thread only;
+    Python can still receive it through another thread, such as a progress bar's or TensorBoard's. A
+    handler keeps such a signal and raises it again at the end of the block.
     """
-    resource_tracker.ensure_running()  # which unblocks the signal when it starts
+    resource_tracker.ensure_running()  # its start within the block would unblock SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with _kept_from_handler():
@@ -27,8 +27,8 @@ def kept_from_workers() -> Iterator[None]:
 
 @contextmanager
 def _kept_from_handler() -> Iterator[None]:
-    """Ctrl-C waits for the block's end, whichever thread lets it in."""
-    if threading.current_thread() is not threading.main_thread():  # where no handler ever runs
+    """Delays Ctrl-C to the end of the block, whichever thread receives it."""
+    if threading.current_thread() is not threading.main_thread():  # handlers run in the main thread
         yield
         return
     heard: list[int] = []

@@ -1,4 +1,4 @@
-"""The time that work takes, on whatever device it is done."""
+"""The clock for measuring how long work takes, on a CPU or a GPU."""
 
 import time
 
@@ -6,7 +6,7 @@ import torch
 
 
 def clock(device: torch.device | str) -> float:
-    """Seconds of this process's processor time; elapsed time where a GPU does the work."""
+    """Seconds: this process's processor time on a CPU, synchronised elapsed time on a GPU."""
     device = torch.device(device)
     if device.type == "cpu":
         return time.process_time()

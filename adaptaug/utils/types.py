@@ -1,6 +1,6 @@
-"""The kinds of data that AdaptAug augments: the one place with their names."""
+"""The names of the kinds of data that AdaptAug augments."""
 
 from typing import Literal
 
 Modality = Literal["image", "text", "tagging"]
-"""Images with one label each, sentences with one label each, sentences with one tag per token."""
+"""Images with one label each, sentences with one label each, or sentences with a tag per token."""

@@ -1,1 +1,1 @@
-"""Made-up data sets that need no download."""
+"""Toy data sets of generated sentences: "opinions" (text) and "mentions" (tagging)."""

@@ -1,8 +1,8 @@
-"""Sentences from a small random grammar: what the embedded text tasks are made of.
+"""Draws sentences from a small random grammar, for the toy data sets.
 
-A grammar maps a symbol to its alternatives, one of which is drawn, each as likely as the others.
-An alternative is a string of words and of symbols in braces. ``{~symbol}`` turns the polarity
-over, and a symbol may have alternatives for one polarity only: "praise+" and "praise-".
+A grammar maps a symbol to its alternatives, of which one is drawn, all with equal probability. An
+alternative is a string of words and of symbols in braces. ``{~symbol}`` reverses the polarity. A
+symbol may have separate alternatives for each polarity: "praise+" and "praise-".
 """
 
 import re
@@ -18,17 +18,17 @@ _SYMBOL = re.compile(r"\{(~?)(\w+)\}")
 def expand(
     grammar: Grammar, symbol: str, positive: bool, draws: np.random.Generator
 ) -> list[tuple[str, str]]:
-    """Draw what a symbol stands for.
+    """Expand a symbol into words, drawing one alternative for each symbol in it.
 
     Args:
         grammar: the alternatives of every symbol.
-        symbol: where to start.
-        positive: the polarity of the whole.
-        draws: every choice.
+        symbol: the symbol to expand.
+        positive: its polarity.
+        draws: draws every alternative.
 
     Returns:
-        The words, each with its tag in BIO form: an entity is what a symbol in capitals stands for,
-        of the type that the symbol names.
+        The words, each with its tag in BIO form. The words of a symbol in capitals are an entity,
+        whose type is the symbol's name.
     """
     alternatives = grammar.get(symbol) or grammar[f"{symbol}{'+' if positive else '-'}"]
     drawn: list[tuple[str, str]] = []
@@ -45,7 +45,7 @@ def expand(
 
 
 def synonyms_of(groups: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """A lexicon of groups of words that mean the same, each group separated by spaces."""
+    """A lexicon from groups of synonyms; a group is a string of words separated by spaces."""
     merged: dict[str, tuple[str, ...]] = {}
     for group in groups:
         words = group.split()

@@ -1,7 +1,7 @@
-"""The embedded tagging task "mentions": who, where and which company in made-up news.
+"""The toy tagging task "mentions": persons, places and companies in generated news.
 
-What makes it hard for a few hundred sentences: surnames are also places and companies, so that a
-name alone does not tell, and many names are rare.
+It is hard to learn from a few hundred sentences: some names are shared by persons, places and
+companies, so that only the context tells them apart, and many names are rare.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ _NAMES = {
     "firm": "Acme Borealis Cyberdyne Delphi Everest Fabrikon Globex Helios Initech Lumina",
     "shared": "Lincoln Austin Jordan Hamilton Florence Sydney Chester Lancaster Preston Carson",
 }
-"""Those shared are names of people, of places and of companies."""
+"""The shared ones are names of persons, of places and of companies."""
 _SYNONYMS = {
     "said": "said stated announced declared",
     "visited": "visited toured saw inspected",
@@ -55,7 +55,7 @@ _GRAMMAR: Grammar = {
 
 
 def mentions() -> Source:
-    """2,000 sentences to learn from and 400 to test on, with the types PER, LOC and ORG."""
+    """A pool of 2,000 sentences and a test split of 400, with the types PER, LOC and ORG."""
     draws = np.random.default_rng(0)
     rows = [expand(_GRAMMAR, "sentence", True, draws) for _ in range(POOL_ROWS + TEST_ROWS)]
     tokens = [[word for word, _ in row] for row in rows]

@@ -1,9 +1,9 @@
-"""The embedded text task "opinions": does a made-up review like the thing or not?
+"""The toy text task "opinions": is a generated review positive or negative?
 
-What makes it hard for a few hundred sentences: some clauses are turned over by "not" or "never", a
-claim before "but" counts for nothing, praise and blame have many words each, of which some are
-rare, and every sixteenth label or so is wrong. Logistic regression on the words that occur reaches
-72% on 200 sentences and 83% on 2,000, a BiLSTM 73% and 91%.
+It is hard to learn from a few hundred sentences: "not" or "never" reverses some clauses, a claim
+before "but" says the opposite of the label, praise and blame each have many words, some of them
+rare, and 6% of the labels are wrong. Logistic regression on the words that occur reaches 72%
+accuracy with 200 training sentences and 83% with 2,000; a BiLSTM reaches 73% and 91%.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from adaptaug.data.toy.grammar import Grammar, expand, synonyms_of
 POOL_ROWS = 4000
 TEST_ROWS = 600
 WRONG_LABELS = 0.06
-"""Share of labels that are turned over, in the pool and in the test split alike."""
+"""Share of labels that are flipped, in the pool and in the test split alike."""
 
 _PRAISE = (
     "good fine decent solid nice",
@@ -65,7 +65,7 @@ _GROUPS = {"quality+": _PRAISE, "quality-": _BLAME, "thing": _THINGS}
 
 
 def _weighted(groups: Sequence[str]) -> list[str]:
-    """The words of all groups, the first of each as often as it has words, the last one once."""
+    """The words of all groups; in a group of n words, the first occurs n times, the last once."""
     words = [group.split() for group in groups]
     return [word for group in words for at, word in enumerate(group) for _ in group[at:]]
 
@@ -113,7 +113,7 @@ _GRAMMAR: Grammar = {
 
 
 def opinions() -> Source:
-    """4,000 sentences to learn from and 600 to test on, half of them positive."""
+    """A pool of 4,000 sentences and a test split of 600, half of them positive."""
     draws = np.random.default_rng(0)
     count = POOL_ROWS + TEST_ROWS
     texts = [

@@ -1,4 +1,4 @@
-"""BERT on ids of words: pieces by hand, padding without effect, weights from a folder, errors."""
+"""BERT on ids of words: pieces by hand, padding without effect, weights from a folder."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ from adaptaug.data.vocabulary import SPECIALS
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import evaluate, predict
 from adaptaug.ops import OpSpace
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 
 transformers = pytest.importorskip("transformers")
@@ -56,7 +56,7 @@ def pieces(*names: str) -> list[int]:
     return [PIECES.index(name) for name in names]
 
 
-def test_words_become_their_pieces_by_hand(folder: Path) -> None:
+def test_word_pieces_match_hand_computation(folder: Path) -> None:
     ids = torch.tensor([[3, 4, 5, PAD], [UNKNOWN, MASK, 7, 6], [6, PAD, PAD, PAD]])
     packed, real = pretrained(folder).packed(ids)
     assert packed.tolist() == [
@@ -67,7 +67,7 @@ def test_words_become_their_pieces_by_hand(folder: Path) -> None:
     assert torch.equal(real, (packed != 0).long())
 
 
-def test_a_words_and_a_sentences_tail_are_cut(folder: Path) -> None:
+def test_long_words_and_sentences_are_cut(folder: Path) -> None:
     model = pretrained(folder)
     packed, real = model.packed(torch.tensor([[8, 3]]))
     cut = pieces("a", *["##a"] * (MAX_PIECES - 1))
@@ -81,13 +81,13 @@ def test_a_words_and_a_sentences_tail_are_cut(folder: Path) -> None:
     assert real.sum(1).tolist() == [24, 5]
 
 
-def test_pieces_are_what_the_tokenizer_makes_of_the_sentence(folder: Path) -> None:
+def test_pieces_equal_those_of_the_tokenizer(folder: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     packed, _ = pretrained(folder).packed(torch.tensor([[6, 4, 3, 7]]))
     assert packed[0].tolist() == tokenizer("good unbelievable film zebra")["input_ids"]
 
 
-def test_weights_are_the_folders_and_the_classifier_is_drawn(folder: Path) -> None:
+def test_weights_come_from_the_folder_and_the_classifier_is_random(folder: Path) -> None:
     saved = transformers.BertForMaskedLM.from_pretrained(folder).state_dict()
     first, again = pretrained(folder), pretrained(folder)
     states = first.model.state_dict(), again.model.state_dict()
@@ -99,7 +99,7 @@ def test_weights_are_the_folders_and_the_classifier_is_drawn(folder: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["small", "pretrained"])
-def test_padding_and_neighbours_change_no_sentence(kind: str, folder: Path) -> None:
+def test_logits_do_not_depend_on_padding_or_other_sentences(kind: str, folder: Path) -> None:
     model = (small() if kind == "small" else pretrained(folder)).eval()
     ids = torch.tensor([[3, 4, 6, 7, 3], [5, 4, PAD, PAD, PAD], [6, PAD, PAD, PAD, PAD]])
     together: Tensor = model(torch.cat([ids, torch.zeros(3, 9, dtype=torch.int64)], 1))
@@ -112,7 +112,7 @@ def test_padding_and_neighbours_change_no_sentence(kind: str, folder: Path) -> N
     )
 
 
-def test_a_small_one_has_one_piece_a_word() -> None:
+def test_small_bert_has_one_piece_per_word() -> None:
     packed, _ = small(30).packed(torch.tensor([[3, 29, 1], [2, PAD, PAD]]))
     assert packed.tolist() == [[30, 3, 29, 1, 31], [30, 2, 31, 0, 0]]
 
@@ -124,7 +124,7 @@ def test_width_sets_the_hidden_size(width: int, hidden: int, heads: int) -> None
     assert (config.hidden_size, config.num_attention_heads) == (hidden, heads)
 
 
-def test_it_learns_sentences_by_heart(folder: Path) -> None:
+def test_bert_overfits_a_few_sentences(folder: Path) -> None:
     texts = ["good film", "bad film", "a good film", "a bad film"] * 4
     source = from_texts(texts, [1, 0] * 8, texts, [1, 0] * 8, name="four sentences")
     preload(source)
@@ -133,12 +133,12 @@ def test_it_learns_sentences_by_heart(folder: Path) -> None:
         n_validation=8, batch_size=8, peak_learning_rate=5e-3, schedule="linear",
         optimizer="adamw", weight_decay=0.01,
     )  # fmt: skip
-    run, _ = start(task, 0, OpSpace(["swap"]))
+    run, _ = set_up(task, 0, OpSpace(["swap"]))
     before = evaluate(run.model, run.validation)
     run.train_batches(80, [0.0])
     after = evaluate(run.model, run.validation)
     assert after.loss < 0.3 * before.loss
-    assert after.accuracy == 1
+    assert after.score == 1
 
 
 def broken(folder: Path, place: Path, change: str) -> Path:
@@ -165,14 +165,14 @@ def broken(folder: Path, place: Path, change: str) -> Path:
         ("gpt2", "must hold all of BERT's weights, got .* without 'bert.embeddings"),
     ],
 )
-def test_a_folder_that_is_no_bert_is_a_users_mistake(
+def test_folder_without_a_bert_is_refused(
     change: str, sentence: str, folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         pretrained(broken(folder, tmp_path, change))
 
 
-def test_a_tokenizer_of_another_model_is_a_users_mistake(folder: Path, tmp_path: Path) -> None:
+def test_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     config = transformers.BertConfig(
@@ -183,7 +183,7 @@ def test_a_tokenizer_of_another_model_is_a_users_mistake(folder: Path, tmp_path:
         pretrained(copy)
 
 
-def test_a_table_of_pieces() -> None:
+def test_piece_table_matches_hand_computation() -> None:
     table = Pieces.of([[], [7], [8, 9]], 1, 2, 0)
     assert table.table.tolist() == [[0, 0], [7, 0], [8, 9]]
     assert table.counts.tolist() == [0, 1, 2]

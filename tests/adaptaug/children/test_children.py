@@ -11,7 +11,7 @@ from adaptaug.children import CHILDREN, ChildShape, build_child
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import predict
 from adaptaug.ops import OpSpace
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.types import Modality
 
@@ -29,7 +29,7 @@ OPS = OpSpace(["noise", "masking"])
 
 
 @pytest.mark.parametrize("name", CHILDREN)
-def test_a_child_is_built_for_its_own_kind_of_data_alone(name: str) -> None:
+def test_child_is_built_for_its_own_modality_alone(name: str) -> None:
     for modality, shape in SHAPES.items():
         if CHILDREN[name].modality == modality:
             with torch.random.fork_rng():
@@ -45,17 +45,17 @@ SLOW = {"resnet50": pytest.mark.slow}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CHILDREN]
 )
-def test_three_steps_are_the_same_bit_for_bit_and_leave_the_global_state(name: str) -> None:
+def test_training_repeats_bit_for_bit_and_keeps_the_global_random_state(name: str) -> None:
     modality = CHILDREN[name].modality
     task = Task(
-        dataset=DATA[modality], child=name, width=4, steps=3, n_train=40, n_validation=10,
+        dataset=DATA[modality], child=name, width=4, steps=2, n_train=40, n_validation=10,
         batch_size=4, peak_learning_rate=1e-3, schedule="constant",
     )  # fmt: skip
     before = torch.get_rng_state()
-    runs = [start(task, 0, OPS)[0] for _ in range(2)]
-    torch.rand(7)  # what happens outside does not matter
+    runs = [set_up(task, 0, OPS)[0] for _ in range(2)]
+    torch.rand(7)  # the global generator does not matter
     torch.set_rng_state(before)
-    results = [run.train_batches(3, [0.3, 0.3]) for run in runs]
+    results = [run.train_batches(2, [0.3, 0.3]) for run in runs]
     assert results[0] == results[1]
     states = [run.model.state_dict() for run in runs]
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
@@ -73,8 +73,10 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("name", "what"), FOREIGN)
-def test_what_a_child_cannot_start_from_is_a_users_mistake(name: str, what: str) -> None:
+def test_vectors_or_pretrained_weights_that_a_child_cannot_take_are_refused(
+    name: str, what: str
+) -> None:
     given: dict[str, Any] = {"vectors": torch.ones(50, 8), "pretrained": "some/model"}
     shape = replace(SHAPES[CHILDREN[name].modality], **{what: given[what]})
-    with pytest.raises(AdaptAugError, match=f"{what} must be for one of .*, got '{name}'"):
+    with pytest.raises(AdaptAugError, match=f"{what} must go with one of .*, got '{name}'"):
         build_child(name, shape)

@@ -1,4 +1,4 @@
-"""Children for sentences: packed sequences' own results, and blind to padding and neighbours."""
+"""Children for sentences equal packed sequences; padding and other sentences have no effect."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def child(kind: type[nn.Module], classes: int = 3, **kwargs: object) -> nn.Modul
         return kind(WORDS, classes, 4, **kwargs).eval()
 
 
-def test_the_encoder_is_a_bidirectional_lstm_on_packed_sequences() -> None:
+def test_encoder_equals_a_bidirectional_lstm_on_packed_sequences() -> None:
     encoder = child(Tagger).encoder
     packed = nn.LSTM(8, 4, bidirectional=True, batch_first=True)
     state = {f"{name}": value for name, value in encoder.forwards.state_dict().items()}
@@ -46,7 +46,7 @@ def test_the_encoder_is_a_bidirectional_lstm_on_packed_sequences() -> None:
 
 @pytest.mark.parametrize("kind", [BiLSTM, Tagger])
 @pytest.mark.parametrize("classes", [2, 5])
-def test_a_sentence_alone_without_padding_gives_the_same(kind: type, classes: int) -> None:
+def test_logits_do_not_depend_on_padding_or_other_sentences(kind: type, classes: int) -> None:
     model, ids = child(kind, classes), sentences(room=12)
     together = model(ids)
     assert together.shape == ((5, classes) if kind is BiLSTM else (5, 12, classes))
@@ -66,7 +66,7 @@ def test_padding_has_no_gradient(kind: type) -> None:
     assert gradient[ids.unique()[1:]].any(dim=1).all()
 
 
-def test_of_two_classes_the_cross_entropy_is_a_sigmoid_units() -> None:
+def test_cross_entropy_of_two_classes_equals_that_of_a_sigmoid_unit() -> None:
     logits = child(BiLSTM, 2)(sentences())
     assert not logits[:, 0].any()
     loss = cross_entropy(logits, torch.tensor([0, 1, 1, 0, 1]))
@@ -75,7 +75,7 @@ def test_of_two_classes_the_cross_entropy_is_a_sigmoid_units() -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_word_vectors_are_where_the_embedding_starts() -> None:
+def test_embedding_starts_from_the_word_vectors() -> None:
     vectors = torch.arange(WORDS * 6.0).view(WORDS, 6)
     model = child(BiLSTM, vectors=vectors)
     weight = model.encoder.words.weight

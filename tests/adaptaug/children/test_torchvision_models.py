@@ -1,4 +1,4 @@
-"""Networks of torchvision: fitted to small images, undisturbed by who watches, and learning."""
+"""Networks of torchvision: adapted to small images, unchanged by observations, and learning."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from adaptaug.children.torchvision_models import NETWORKS, VisionNet
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.policy.observation import Situation
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 
 
@@ -44,7 +44,7 @@ def last_map(model: VisionNet, side: int, channels: int = 1) -> int:
         ("efficientnet_b0", 96, 3),
     ],
 )
-def test_small_images_keep_their_resolution_at_the_start(
+def test_feature_map_of_small_images_is_not_reduced_at_the_first_layers(
     name: str, side: int, expected: int
 ) -> None:
     assert last_map(network(name, side=side), side) == expected
@@ -52,7 +52,7 @@ def test_small_images_keep_their_resolution_at_the_start(
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_logits_and_classes(name: str, channels: int) -> None:
+def test_logits_have_one_column_per_class(name: str, channels: int) -> None:
     model = network(name, channels, classes=7)
     logits = model(random_images(2, channels, 32))
     assert logits.shape == (2, 7)
@@ -60,7 +60,7 @@ def test_logits_and_classes(name: str, channels: int) -> None:
     assert all(weight.grad is not None for weight in model.parameters())
 
 
-def test_large_images_have_torchvisions_own_network() -> None:
+def test_large_images_get_torchvisions_own_network() -> None:
     from torchvision.models import resnet18
 
     ours, theirs = network("resnet18", 3, 96), resnet18(num_classes=3)
@@ -71,25 +71,25 @@ def test_large_images_have_torchvisions_own_network() -> None:
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("resnet18", 8), ("vgg16", 32)])
-def test_images_that_are_too_small_are_a_users_mistake(name: str, smallest: int) -> None:
+def test_images_that_are_too_small_are_refused(name: str, smallest: int) -> None:
     sentence = f"child '{name}' needs images of at least {smallest}x{smallest} pixels, got 40x7"
     with pytest.raises(AdaptAugError, match=f"^{sentence}$"):
         VisionNet(name, 1, (40, 7), 3)
     assert network(name, side=smallest)(random_images(2, 1, smallest)).shape == (2, 3)
 
 
-def test_observing_leaves_running_statistics_alone() -> None:
+def test_observing_does_not_change_running_statistics() -> None:
     task = Task(child="resnet18", steps=4, n_train=40, n_validation=40, batch_size=4)
-    run, observer = start(task, 0, OpSpace(["rotate", "noise"]))
+    run, observer = set_up(task, 0, OpSpace(["rotate", "noise"]))
     run.train_batches(1, [0.0, 0.0])
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     assert any("running_mean" in name and value.any() for name, value in before.items())
-    observer.observe(run.model, Situation(0.5, task.passes, 1.0, None, 0.0))
+    observer.observe(run.model, Situation(0.5, task.epochs, 1.0, None, 0.0))
     after = run.model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_a_resnet_learns_four_images_by_heart() -> None:
+def test_resnet_overfits_four_images() -> None:
     model, images = network("resnet18", side=16), random_images(4, 1, 16)
     labels = torch.tensor([0, 1, 2, 0])
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)

@@ -20,7 +20,9 @@ from adaptaug.controllers.ada import overfitting
         (4.0, 4.0, 0.0),  # a diverged child, at the bounds
     ],
 )
-def test_the_statistic_by_hand(seen: Any, train: float, validation: float, expected: float) -> None:
+def test_overfitting_statistic_matches_hand_computation(
+    seen: Any, train: float, validation: float, expected: float
+) -> None:
     observation = seen(train_loss=train, validation_loss=validation)
     assert overfitting(observation) == pytest.approx(expected)
 
@@ -28,7 +30,7 @@ def test_the_statistic_by_hand(seen: Any, train: float, validation: float, expec
 def strengths(seen: Any, gaps: list[float], **settings: Any) -> list[float]:
     """The strength at ten decisions of a run, one for each value of the statistic."""
     rule = ADA([1.0, 0.5], **settings)
-    rule.start(0)
+    rule.reset(0)
     chosen = []
     for index, gap in enumerate(gaps):
         magnitudes = rule.decide(index / 10, seen(train_loss=1 - gap, validation_loss=1.0))
@@ -48,13 +50,13 @@ def strengths(seen: Any, gaps: list[float], **settings: Any) -> list[float]:
         ([0.9, 0.7, -0.5, 0.7], {"speed": 1.0}, [0, 0.1, 0, 0.1]),
     ],
 )
-def test_strengths_by_hand(
+def test_strength_matches_hand_computation(
     seen: Any, gaps: list[float], settings: dict[str, Any], expected: list[float]
 ) -> None:
     assert strengths(seen, gaps, **settings) == pytest.approx(expected)
 
 
-def test_it_holds_a_child_that_answers_near_the_target(seen: Any) -> None:
+def test_strength_settles_where_the_statistic_meets_the_target(seen: Any) -> None:
     """Where overfitting falls from 0.9 by 0.6 times the strength, half of it is 0.6."""
     rule, strength, chosen = ADA([1.0], target=0.6), 0.0, []
     for step in range(100):
@@ -73,6 +75,6 @@ def test_it_holds_a_child_that_answers_near_the_target(seen: Any) -> None:
         ({"speed": float("inf")}, "speed must be a number above 0, got inf"),
     ],
 )
-def test_a_users_mistakes(settings: dict[str, float], rule: str) -> None:
+def test_setting_out_of_range_is_refused(settings: dict[str, float], rule: str) -> None:
     with pytest.raises(AdaptAugError, match=rule):
         ADA([0.5], **settings)

@@ -14,7 +14,7 @@ LEVELS = [[0.0, 0.0], [0.25, 0.0], [0.5, 0.5], [1.0, 0.75]]
 def levels(seen: Any, losses: Sequence[float], **settings: Any) -> list[int]:
     """The level after each of the losses."""
     rule = Reactive(LEVELS, **settings)
-    rule.start(0)
+    rule.reset(0)
     chosen = [rule.decide(0.1, seen(validation_loss=loss)) for loss in losses]
     return [LEVELS.index(list(magnitudes)) for magnitudes in chosen]
 
@@ -37,16 +37,16 @@ def levels(seen: Any, losses: Sequence[float], **settings: Any) -> list[int]:
         ([4.0, 4.0, 4.0], {"start": 2}, [2, 1, 0]),  # a diverged child, at the bound
     ],
 )
-def test_levels_by_hand(
+def test_levels_match_hand_computation(
     seen: Any, losses: list[float], settings: dict[str, Any], expected: list[int]
 ) -> None:
     assert levels(seen, losses, **settings) == expected
 
 
-def test_a_new_run_starts_at_the_start_again(seen: Any) -> None:
+def test_reset_returns_to_the_starting_level(seen: Any) -> None:
     rule = Reactive(LEVELS, start=1)
     for _ in range(2):
-        rule.start(3)
+        rule.reset(3)
         chosen = [rule.decide(0.0, seen(validation_loss=loss)) for loss in (1.0, 0.5)]
         assert chosen == [LEVELS[1], LEVELS[2]]
 
@@ -63,6 +63,6 @@ def test_a_new_run_starts_at_the_start_again(seen: Any) -> None:
         ({"tolerance": 1.0}, r"tolerance must lie in \[0, 1\), got 1.0"),
     ],
 )
-def test_a_users_mistakes(settings: dict[str, Any], rule: str) -> None:
+def test_setting_out_of_range_is_refused(settings: dict[str, Any], rule: str) -> None:
     with pytest.raises(AdaptAugError, match=rule):
         Reactive(**({"levels": LEVELS} | settings))

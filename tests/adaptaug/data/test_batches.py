@@ -1,12 +1,11 @@
-"""Batches of sentences: cut to the longest, joined, and predicted in any order."""
+"""Batches: as long as their longest sentence, cut, joined, flattened, and bytes as floats."""
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adaptaug.data import Examples
-from adaptaug.data.batches import cut, flat, in_batches, joined
-from adaptaug.metrics import predict
+from adaptaug.data.batches import cut, flat, in_batches, joined, to_float
 
 IDS = torch.tensor([[5, 0, 0, 0], [6, 7, 0, 0], [8, 0, 0, 0], [1, 2, 3, 0], [9, 9, 0, 0]])
 TAGS = (IDS % 2).where(IDS > 0, -100)
@@ -14,26 +13,7 @@ LABELS = torch.arange(5)
 IMAGES = torch.zeros(5, 1, 4, 4, dtype=torch.uint8)
 
 
-class Ends(nn.Module):
-    """Logits (B, 2): how many words a sentence has, and how wide the batch is."""
-
-    ignores_padding = True
-
-    def forward(self, ids: Tensor) -> Tensor:
-        counts = (ids > 0).sum(1)
-        return torch.stack([counts, torch.full_like(counts, ids.shape[1])], 1).float()
-
-
-class Each(nn.Module):
-    """Logits (B, L, 1): the ids."""
-
-    ignores_padding = True
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return ids[..., None].float()
-
-
-def test_the_kind_of_data_is_in_the_shapes() -> None:
+def test_modality_follows_from_the_shapes() -> None:
     assert Examples(IMAGES, LABELS).modality == "image"
     assert Examples(IDS, LABELS).modality == "text"
     assert Examples(IDS, TAGS).modality == "tagging"
@@ -54,11 +34,11 @@ def test_batches_are_as_long_as_their_longest_sentence(targets: Tensor) -> None:
         assert again == [[0, 1], [2, 3], [4]]
 
 
-def test_batches_of_images_are_plain_parts() -> None:
+def test_images_are_split_into_batches_in_order() -> None:
     assert [len(images) for images, _ in in_batches(IMAGES, LABELS, 2)] == [2, 2, 1]
 
 
-def test_cut() -> None:
+def test_cut_shortens_sentences_and_tags_but_not_images() -> None:
     short = cut(Examples(IDS, TAGS), 2)
     assert short.inputs.shape == short.targets.shape == (5, 2)
     assert cut(Examples(IDS, LABELS), 2).targets is LABELS
@@ -75,34 +55,17 @@ def test_joined_examples_are_padded_to_the_longer() -> None:
     assert len(joined(Examples(IMAGES, LABELS), Examples(IMAGES, LABELS))) == 10
 
 
-class Unsqueeze(nn.Module):
-    """Ids as one channel of numbers."""
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return ids.float()[:, None]
-
-
-def test_predictions_come_in_the_order_of_the_sentences() -> None:
-    logits = predict(Ends(), IDS, batch_size=2)
-    assert logits[:, 0].tolist() == [1, 2, 1, 3, 2]
-    # by length: rows 0 and 2, rows 1 and 4, row 3; each as wide as it must be
-    assert logits[:, 1].tolist() == [1, 2, 1, 3, 2]
-    assert torch.equal(predict(Each(), IDS, batch_size=2)[..., 0], IDS.float())
-
-
-def test_a_model_that_sees_padding_gets_sentences_as_they_are() -> None:
-    """Such as a CNN over words: a wide kernel does not fit a short sentence that is cut."""
-    kernel = nn.Conv1d(1, 2, 4)
-    with torch.no_grad():  # whole numbers, so that no order of adding them makes a difference
-        kernel.weight.copy_(torch.arange(8.0).view(2, 1, 4))
-        kernel.bias.zero_()
-    model = nn.Sequential(Unsqueeze(), kernel, nn.Flatten())
-    assert torch.equal(predict(model, IDS, batch_size=2), model(IDS))
-
-
-def test_flat_puts_tokens_side_by_side() -> None:
+def test_flat_merges_sentences_and_tokens() -> None:
     logits, tags = flat(torch.zeros(5, 4, 3), TAGS)
     assert logits.shape == (20, 3)
     assert torch.equal(tags, TAGS.flatten())
     same = torch.zeros(5, 3)
     assert flat(same, LABELS) == (same, LABELS)
+
+
+def test_bytes_become_floats_in_0_to_1() -> None:
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    assert to_float(images).tolist() == pytest.approx([0, 0.2, 1])
+    assert images.tolist() == [0, 51, 255]
+    floats = torch.rand(3)
+    assert to_float(floats) is floats

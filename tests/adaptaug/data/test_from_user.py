@@ -34,7 +34,7 @@ def source_of(inputs: Tensor = IMAGES, targets: Tensor = LABELS) -> Source:
     return from_tensors(inputs, targets, IMAGES, LABELS)
 
 
-def test_bytes_are_kept() -> None:
+def test_uint8_images_are_kept() -> None:
     source = source_of()
     assert torch.equal(source.train.inputs, IMAGES)
     assert source.classes == ("0", "1", "2")
@@ -42,7 +42,7 @@ def test_bytes_are_kept() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_floats_are_scaled(dtype: torch.dtype) -> None:
+def test_float_images_are_scaled_to_uint8(dtype: torch.dtype) -> None:
     every_byte = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8)
     source = from_tensors((every_byte / 255).to(dtype), LABELS.int(), every_byte, LABELS)
     assert source.train.inputs.tolist() == every_byte.tolist()
@@ -58,7 +58,7 @@ def test_floats_are_scaled(dtype: torch.dtype) -> None:
         (-0.5, "floating-point pixels must lie in [0, 1], got -0.5 in row 2"),
     ],
 )
-def test_bad_pixel_names_value_and_row(value: float, sentence: str) -> None:
+def test_pixel_out_of_range_is_named_with_its_row(value: float, sentence: str) -> None:
     images = IMAGES / 255
     images[2, 1, 0, 1] = value
     sentence = f"{sentence} of split 'train' of data set 'tensors'"
@@ -80,18 +80,20 @@ def test_bad_pixel_names_value_and_row(value: float, sentence: str) -> None:
         (IMAGES[:0], LABELS[:0], "a split needs at least one row, got 0 in split 'train'"),
     ],
 )
-def test_bad_tensors(inputs: Tensor, targets: Tensor, sentence: str) -> None:
+def test_tensors_of_wrong_shape_or_type_are_refused(
+    inputs: Tensor, targets: Tensor, sentence: str
+) -> None:
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}"):
         source_of(inputs, targets)
 
 
-def test_channels_are_one_or_three() -> None:
+def test_images_need_1_or_3_channels() -> None:
     four = torch.zeros(4, 4, 2, 2, dtype=torch.uint8)
     with pytest.raises(AdaptAugError, match="images must have 1 or 3 channels, got 4 in data set"):
         from_tensors(four, LABELS, four, LABELS)
 
 
-def test_dataset_of_tensors() -> None:
+def test_dataset_of_tensors_is_read() -> None:
     rows = TensorDataset(IMAGES / 255, LABELS)
     source = from_dataset(rows, rows, name="mine", classes=["a", "b", "c"])
     assert source.train.inputs.tolist() == IMAGES.tolist()
@@ -99,7 +101,7 @@ def test_dataset_of_tensors() -> None:
     assert (source.name, source.classes) == ("mine", ("a", "b", "c"))
 
 
-def test_dataset_of_pil_images_with_class_names() -> None:
+def test_dataset_of_pil_images_with_class_names_is_read() -> None:
     rows = Rows([(Image.new("L", (3, 2), 7), 0), (Image.new("L", (3, 2), 9), 1)])
     rows.classes = ["cat", "dog"]  # type: ignore[attr-defined]  # torchvision's convention
     source = from_dataset(rows, rows)
@@ -128,11 +130,11 @@ GREY = Image.new("L", (2, 2))
         ([], "a split needs at least one row, got 0 in split 'train' of data set 'dataset'"),
     ],
 )
-def test_bad_dataset(rows: list[Any], sentence: str) -> None:
+def test_dataset_with_a_wrong_row_is_refused(rows: list[Any], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         from_dataset(Rows(rows), Rows(rows))
 
 
-def test_dataset_without_length() -> None:
+def test_dataset_without_length_is_refused() -> None:
     with pytest.raises(AdaptAugError, match="a Dataset must have a length, got Dataset"):
         from_dataset(Dataset(), Dataset())

@@ -1,4 +1,4 @@
-"""Decoding: known pixels come back, and images that differ are refused by name of the row."""
+"""Decoding: pixels are exact, and images of mixed sizes or modes are refused with their row."""
 
 import io
 import re
@@ -42,7 +42,7 @@ def test_modes_become_one_or_three_channels(mode: str, channels: int) -> None:
     assert decode_all([Image.new(mode, (5, 4))] * 2).shape == (2, channels, 4, 5)
 
 
-def test_mixed_size_names_both_sizes_and_the_row() -> None:
+def test_mixed_sizes_are_refused_with_sizes_and_row() -> None:
     images = [Image.new("L", (8, 8))] * 3 + [Image.new("L", (9, 8))]
     sentence = (
         f"images of a data set must all have one size, got 8x8 in row 0 and 9x8 in row 3 of {PLACE}"
@@ -52,7 +52,7 @@ def test_mixed_size_names_both_sizes_and_the_row() -> None:
 
 
 @pytest.mark.parametrize(("first", "other"), [("RGB", "L"), ("RGB", "P"), ("L", "LA"), ("L", "1")])
-def test_mixed_mode_names_both_modes_and_the_row(first: str, other: str) -> None:
+def test_mixed_modes_are_refused_with_modes_and_row(first: str, other: str) -> None:
     images = [Image.new(first, (8, 8))] * 2 + [Image.new(other, (8, 8))]
     sentence = (
         f"images of a data set must all have one mode, got {first} in row 0 "
@@ -62,7 +62,7 @@ def test_mixed_mode_names_both_modes_and_the_row(first: str, other: str) -> None
         decode_all(images)
 
 
-def test_second_split_is_held_to_the_first() -> None:
+def test_second_split_must_agree_with_the_first() -> None:
     _, layout = decode(lambda _: Image.new("RGB", (8, 8)), 1, PLACE)
     with pytest.raises(
         AdaptAugError, match=r"RGB in row 0 of split 'train' .* and L in row 0 of test"
@@ -70,7 +70,7 @@ def test_second_split_is_held_to_the_first() -> None:
         decode(lambda _: Image.new("L", (8, 8)), 1, "test", layout)
 
 
-def test_mode_without_eight_bit_pixels() -> None:
+def test_mode_without_8_bit_pixels_is_refused() -> None:
     with pytest.raises(
         AdaptAugError, match=r"images must have one of the modes 1, L, .*got I;16 in row 0"
     ):
@@ -78,7 +78,7 @@ def test_mode_without_eight_bit_pixels() -> None:
 
 
 @pytest.mark.parametrize("content", [b"not an image", "truncated"])
-def test_broken_file_names_the_row(content: bytes | str) -> None:
+def test_broken_file_is_refused_with_its_row(content: bytes | str) -> None:
     whole = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
     Image.fromarray(noise).save(whole, "PNG")

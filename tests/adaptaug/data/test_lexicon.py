@@ -1,4 +1,4 @@
-"""Lexicons: files, WordNet, the embedded ones, and the table of ids."""
+"""Lexicons: files, WordNet, the two of the toy data sets, and the table of ids."""
 
 import gzip
 import re
@@ -15,7 +15,7 @@ from adaptaug.errors import AdaptAugError
 
 @pytest.fixture(autouse=True)
 def _own_cache() -> Iterator[None]:
-    """No lexicon loaded by one test is seen by another."""
+    """Every test starts with no lexicon loaded."""
     load_lexicon.cache_clear()
     yield
     load_lexicon.cache_clear()
@@ -31,7 +31,7 @@ def test_lines_of_one_lemma_are_merged(tmp_path: Path, name: str) -> None:
     assert load_lexicon(str(path)) is lexicon
 
 
-def test_a_mark_of_the_encoding_and_spaces_around_words_are_no_part_of_them(tmp_path: Path) -> None:
+def test_byte_order_mark_and_spaces_around_words_are_stripped(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     path.write_text("big\ta\tlarge | huge\r\n say\tv\tutter\n", encoding="utf-8-sig")
     assert load_lexicon(str(path)) == {"big": ("large", "huge"), "say": ("utter",)}
@@ -49,20 +49,22 @@ def test_a_mark_of_the_encoding_and_spaces_around_words_are_no_part_of_them(tmp_
         ("big\ta\t", "a synonym must not be empty, got '' in line 2 of file '{}'"),
     ],
 )
-def test_a_malformed_line(tmp_path: Path, line: str, sentence: str) -> None:
+def test_malformed_line_is_refused_with_its_number(
+    tmp_path: Path, line: str, sentence: str
+) -> None:
     path = tmp_path / "words.tsv"
     path.write_text(f"say\tv\tutter\n{line}\n", encoding="utf-8")
     with pytest.raises(AdaptAugError, match=re.escape(sentence.format(path))):
         load_lexicon(str(path))
 
 
-def test_an_empty_file(tmp_path: Path) -> None:
+def test_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").touch()
     with pytest.raises(AdaptAugError, match="a lexicon needs at least one line, got 0 in file"):
         load_lexicon(str(tmp_path / "x.tsv"))
 
 
-def test_no_such_file() -> None:
+def test_missing_file_is_refused() -> None:
     with pytest.raises(AdaptAugError, match=r"^a lexicon must be an existing file, got 'no/such'$"):
         load_lexicon("no/such")
 
@@ -72,16 +74,16 @@ def test_no_such_file() -> None:
     [
         ("x.gz", b"no gzip"),
         ("x.tsv", b"\xff\xfe\x00"),
-        ("x.gz", gzip.compress(b"a\tn\tb\n" * 99)[:-20] + b"\xff" * 20),
+        ("x.gz", gzip.compress(b"a\tn\tb\n" * 99, mtime=0)[:-20] + b"\xff" * 20),
     ],
 )
-def test_a_file_that_is_no_text(tmp_path: Path, name: str, data: bytes) -> None:
+def test_file_that_is_not_text_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(AdaptAugError, match=re.escape("UTF-8 text file, plain or gzipped (.gz)")):
         load_lexicon(str(tmp_path / name))
 
 
-def test_table_by_hand() -> None:
+def test_synonym_table_matches_hand_computation() -> None:
     vocabulary = build_vocabulary([["big", "large", "huge", "Big", "say"]], lowercase=False)
     at = vocabulary.id
     lexicon = {
@@ -98,7 +100,7 @@ def test_table_by_hand() -> None:
     assert counts.tolist() == [expected.get(row, 0) for row in range(len(vocabulary))]
 
 
-def test_capitals_in_a_lexicon_meet_a_vocabulary_of_lower_case() -> None:
+def test_capitals_of_a_lexicon_match_a_lower_case_vocabulary() -> None:
     vocabulary = build_vocabulary([["movie", "film", "flick"]])
     lexicon = {"Movie": ("Film",), "film": ("movie",), "FILM": ("flick",)}
     synonyms, counts = synonym_table(vocabulary, lexicon)
@@ -110,7 +112,7 @@ def test_capitals_in_a_lexicon_meet_a_vocabulary_of_lower_case() -> None:
     assert found == {"movie": ["film"], "film": ["movie"], "flick": []}
 
 
-def test_the_first_synonyms_are_kept() -> None:
+def test_at_most_16_synonyms_are_kept_the_first_ones() -> None:
     words = [f"w{number:02}" for number in range(30)]
     vocabulary = build_vocabulary([words], lowercase=False)
     ids, counts = synonym_table(vocabulary, {"w00": tuple(words)})
@@ -118,7 +120,7 @@ def test_the_first_synonyms_are_kept() -> None:
     assert counts.max() == MAX_SYNONYMS == 16
 
 
-def test_a_lexicon_with_none_of_the_words() -> None:
+def test_lexicon_without_a_word_of_the_vocabulary_is_refused() -> None:
     vocabulary = build_vocabulary(["big large"])
     for lexicon in ({"say": ("utter",)}, {"big": ("vast",)}, {"big": ("big",)}):
         with pytest.raises(
@@ -127,13 +129,13 @@ def test_a_lexicon_with_none_of_the_words() -> None:
             synonym_table(vocabulary, lexicon)
 
 
-def test_synonyms_in_one_string_are_refused() -> None:
+def test_synonyms_given_as_one_string_are_refused() -> None:
     with pytest.raises(AdaptAugError, match="tuple of synonyms, got 'large' for 'big'"):
         synonym_table(build_vocabulary(["big large"]), {"big": "large"})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("name", ["opinions", "mentions"])
-def test_embedded(name: str) -> None:
+def test_toy_lexicon_is_symmetric_and_within_the_toy_vocabulary(name: str) -> None:
     source, lexicon = load(name), load_lexicon(name)
     assert source.vocabulary is not None
     known = set(source.vocabulary.words)
@@ -142,7 +144,7 @@ def test_embedded(name: str) -> None:
     assert synonym_table(source.vocabulary, lexicon)[1].count_nonzero() == len(lexicon)
 
 
-def test_real_lexicon(shared_data: Callable[[str], Path]) -> None:
+def test_wordnet_export_is_read(shared_data: Callable[[str], Path]) -> None:
     lexicon = load_lexicon(str(shared_data("synonyms.tsv.gz")))
     assert lexicon["aah"] == ("ooh",)
     assert len(lexicon) > 30_000
@@ -170,7 +172,9 @@ WORDNET = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def test_wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wordnet_synonyms_come_from_all_senses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wn = pytest.importorskip("wn", reason="needs the extra wn")
     monkeypatch.setattr(wn.config, "data_directory", tmp_path / "data")
     sentence = "needs its data once: python -m wn download oewn:2024"
@@ -182,7 +186,7 @@ def test_wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_lexicon("wordnet") == expected
 
 
-def test_wordnet_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wordnet_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wn", None)
     with pytest.raises(AdaptAugError, match=re.escape("pip install 'adaptaug[wn]'")):
         load_lexicon("wordnet")

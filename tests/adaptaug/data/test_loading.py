@@ -1,4 +1,4 @@
-"""Data sets by name: digits, folders, hub ids, and the sentences for what cannot be loaded."""
+"""Data sets by name: digits, folders and hub ids, and errors for what cannot be loaded."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from adaptaug.errors import AdaptAugError
 
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No data set loaded by one test is seen by another."""
+    """Every test starts with no data set loaded."""
     monkeypatch.setattr(sources, "_loaded", {})
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
@@ -46,7 +46,7 @@ def picture(value: int = 0, mode: str = "L", size: tuple[int, int] = (3, 2)) -> 
     return Image.new(mode, size, value)
 
 
-def test_digits() -> None:
+def test_digits_have_their_shape_range_and_balanced_classes() -> None:
     source = load("digits")
     assert source.train.inputs.shape == (1200, 1, 8, 8)
     assert source.test.inputs.shape == (597, 1, 8, 8)
@@ -57,13 +57,13 @@ def test_digits() -> None:
     assert int(counts.max() - counts.min()) <= 3
 
 
-def test_digits_pool_and_test_are_all_rows_once() -> None:
+def test_digits_train_and_test_are_all_rows_once() -> None:
     source = load("digits")
     ours = torch.cat([source.train.inputs, source.test.inputs]).flatten(1).double() / 255 * 16
     assert sorted(ours.round().int().tolist()) == sorted(load_digits().data.astype(int).tolist())
 
 
-def test_loaded_once_and_preload_replaces() -> None:
+def test_data_set_is_loaded_once_and_preload_adds_one() -> None:
     assert load("digits") is load("digits")
     images, labels = torch.zeros(2, 1, 4, 4), torch.tensor([0, 1])
     mine = from_tensors(images, labels, images, labels, name="mine")
@@ -73,7 +73,7 @@ def test_loaded_once_and_preload_replaces() -> None:
 
 @pytest.mark.parametrize("column", ["image", "img", "photo"])
 @pytest.mark.parametrize("test", ["test", "validation"])
-def test_folder(tmp_path: Path, column: str, test: str) -> None:
+def test_folder_of_parquet_images_is_read(tmp_path: Path, column: str, test: str) -> None:
     write(tmp_path / "d", [picture(5), picture(6), picture(7)], [0, 1, 0], column=column)
     write(tmp_path / "d", [picture(8)], [1], column=column, part=test)
     source = load(str(tmp_path / "d"))
@@ -94,7 +94,7 @@ def test_label_is_found_by_type_else_by_name(tmp_path: Path) -> None:
     assert load(str(tmp_path / "plain")).classes == ("0", "1", "2")
 
 
-def test_folder_of_image_files(tmp_path: Path) -> None:
+def test_folder_of_image_files_is_read(tmp_path: Path) -> None:
     for part in ("train", "test"):
         for label, value in (("cat", 10), ("dog", 20)):
             folder = tmp_path / "files" / part / label
@@ -115,7 +115,9 @@ def test_folder_of_image_files(tmp_path: Path) -> None:
         ([picture()] * 2, [0, None], "every row needs a label, got none in row 1"),
     ],
 )
-def test_bad_rows(tmp_path: Path, images: list[Any], labels: list[Any], sentence: str) -> None:
+def test_bad_row_is_refused_with_its_number_and_split(
+    tmp_path: Path, images: list[Any], labels: list[Any], sentence: str
+) -> None:
     write(tmp_path / "d", images, labels)
     write(tmp_path / "d", [picture()], [0], part="test")
     folder = tmp_path / "d"
@@ -124,7 +126,7 @@ def test_bad_rows(tmp_path: Path, images: list[Any], labels: list[Any], sentence
         load(str(folder))
 
 
-def test_missing_test_split(tmp_path: Path) -> None:
+def test_missing_test_split_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "d", [picture()] * 2, [0, 1])
     with pytest.raises(
         AdaptAugError, match="'train' and a split 'test' or 'validation', got train in"
@@ -132,7 +134,7 @@ def test_missing_test_split(tmp_path: Path) -> None:
         load(str(tmp_path / "d"))
 
 
-def test_missing_label_column(tmp_path: Path) -> None:
+def test_missing_label_column_is_refused_with_the_columns(tmp_path: Path) -> None:
     for part in ("train", "test"):
         write(tmp_path / "d", [picture()], ["cat"], kind=Value("string"), part=part)
     with pytest.raises(
@@ -151,7 +153,7 @@ def write_columns(folder: Path, features: dict[str, Any] | None = None, **parts:
 
 
 @pytest.mark.parametrize("column", ["sentence", "text", "review"])
-def test_folder_of_texts(tmp_path: Path, column: str) -> None:
+def test_folder_of_texts_is_read(tmp_path: Path, column: str) -> None:
     rows = {column: ["A good one", "bad"], "label": [1, 0], "idx": [0, 1]}
     source = load(write_columns(tmp_path, train=rows, test=rows))
     assert (source.modality, source.classes) == ("text", ("0", "1"))
@@ -164,7 +166,7 @@ NER = ClassLabel(names=["O", "B-X", "I-X"])
 
 
 @pytest.mark.parametrize("typed", [True, False])
-def test_folder_of_tagged_sentences(tmp_path: Path, typed: bool) -> None:
+def test_folder_of_tagged_sentences_is_read(tmp_path: Path, typed: bool) -> None:
     tags: list[Any] = [[1, 2], [0]] if typed else [["B-X", "I-X"], ["O"]]
     rows = {"id": ["0", "1"], "tokens": [["Ada", "Li"], ["ran"]], "ner_tags": tags}
     kinds = {"id": Value("string"), "tokens": List(Value("string")), "ner_tags": List(NER)}
@@ -173,21 +175,21 @@ def test_folder_of_tagged_sentences(tmp_path: Path, typed: bool) -> None:
     assert source.train.targets.tolist() == [[1, 2], [0, -100]]
 
 
-def test_named_tags_go_before_other_tags(tmp_path: Path) -> None:
+def test_ner_tags_are_preferred_to_other_tags(tmp_path: Path) -> None:
     rows = {"words": [["Ada"], ["ran"]], "pos_tags": [[0], [1]], "ner_tags": [[1], [0]]}
     pos = List(ClassLabel(names=["N", "V"]))
     kinds = {"words": List(Value("string")), "pos_tags": pos, "ner_tags": List(NER)}
     assert load(write_columns(tmp_path, kinds, train=rows, test=rows)).classes[1] == "B-X"
 
 
-def test_an_image_column_goes_first(tmp_path: Path) -> None:
+def test_image_column_is_preferred_to_text(tmp_path: Path) -> None:
     rows = {"text": ["a", "b"], "image": [picture(3)] * 2, "label": [0, 1]}
     kinds = {"text": Value("string"), "image": ImageFeature(), "label": Value("int64")}
     assert load(write_columns(tmp_path, kinds, train=rows, test=rows)).modality == "image"
 
 
 @pytest.mark.parametrize(("labels", "expected"), [([-1, -1], 3), ([1, 0], 2)])
-def test_a_test_split_without_labels_is_passed_over(
+def test_test_split_without_labels_is_replaced_by_validation(
     tmp_path: Path, labels: list[int], expected: int
 ) -> None:
     kinds = {"sentence": Value("string"), "label": ClassLabel(names=["no", "yes"])}
@@ -221,19 +223,21 @@ def test_a_test_split_without_labels_is_passed_over(
         ({"tokens": [["a", "b"]], "tags": [["O", "I-X"]]}, "looks like IOB1"),
     ],
 )
-def test_bad_sentences(tmp_path: Path, rows: dict[str, Any], sentence: str) -> None:
+def test_bad_sentence_is_refused_with_its_place(
+    tmp_path: Path, rows: dict[str, Any], sentence: str
+) -> None:
     name = write_columns(tmp_path, train=rows, test=rows)
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         load(name)
 
 
-def test_a_bad_row_of_the_split_validation_is_called_so(tmp_path: Path) -> None:
+def test_bad_row_of_the_split_validation_is_named_so(tmp_path: Path) -> None:
     good, bad = {"text": ["a", "b"], "label": [0, 1]}, {"text": ["a", " "], "label": [0, 1]}
     with pytest.raises(AdaptAugError, match="got none in row 1 of split 'validation' of data set"):
         load(write_columns(tmp_path, train=good, validation=bad))
 
 
-def test_what_a_file_lacks_is_told_in_the_words_of_its_reader(tmp_path: Path) -> None:
+def test_error_of_the_file_reader_is_passed_on(tmp_path: Path) -> None:
     for part in ("train", "test"):
         (tmp_path / f"{part}.csv").write_text("text,label\na,0\nb,c,1\n", encoding="utf-8")
     with pytest.raises(AdaptAugError, match="Expected 2 fields in line 3, saw 3"):
@@ -241,14 +245,14 @@ def test_what_a_file_lacks_is_told_in_the_words_of_its_reader(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./no-such", "../no/such", "a/b/c"])
-def test_path_that_does_not_exist(name: str) -> None:
+def test_missing_path_is_refused(name: str) -> None:
     sentence = f"a data set's path must be an existing folder, got '{name}'"
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
         load(name)
 
 
 @pytest.mark.parametrize("has_file", [False, True])
-def test_folder_without_rows(tmp_path: Path, has_file: bool) -> None:
+def test_folder_without_rows_is_refused(tmp_path: Path, has_file: bool) -> None:
     if has_file:
         write(tmp_path, [], [])
     sentence = f"folder '{tmp_path}' must hold a data set that datasets.load_dataset can read"
@@ -277,7 +281,9 @@ def test_folder_without_rows(tmp_path: Path, has_file: bool) -> None:
         ),
     ],
 )
-def test_hub_errors(monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str) -> None:
+def test_error_of_the_hub_becomes_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
     def refuse(name: str) -> None:
         raise error
 
@@ -290,7 +296,7 @@ def test_hub_errors(monkeypatch: pytest.MonkeyPatch, error: Exception, sentence:
     ("name", "shape", "test_rows", "first_class"),
     [("mnist", (60000, 1, 28, 28), 10000, "0"), ("cifar10", (25000, 3, 32, 32), 1000, "airplane")],
 )
-def test_real_images(
+def test_real_image_folders_are_read(
     shared_data: Callable[[str], Path],
     name: str,
     shape: tuple[int, ...],
@@ -303,7 +309,7 @@ def test_real_images(
     assert (source.num_classes, source.classes[0]) == (10, first_class)
 
 
-def test_real_images_of_mixed_mode(shared_data: Callable[[str], Path]) -> None:
+def test_real_images_of_mixed_modes_are_refused(shared_data: Callable[[str], Path]) -> None:
     with pytest.raises(AdaptAugError, match="one mode, got RGB in row 0 and L in row 84 of"):
         load(str(shared_data("imagenette")))
 
@@ -316,7 +322,7 @@ def test_real_images_of_mixed_mode(shared_data: Callable[[str], Path]) -> None:
         ("conll2003", "tagging", 14041, 3453, ("O", "B-PER", "I-PER")),
     ],
 )
-def test_real_sentences(
+def test_real_sentence_folders_are_read(
     shared_data: Callable[[str], Path],
     name: str,
     modality: str,

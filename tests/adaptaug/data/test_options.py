@@ -1,4 +1,4 @@
-"""What a data set's name may ask for: parsed, checked, and done to images and vocabularies."""
+"""Options in a data set's name: parsed, checked, and applied to images and vocabularies."""
 
 import io
 import json
@@ -27,11 +27,11 @@ PLACE = "split 'train' of data set 'x'"
         ("a?words=3", "a", Choices(words=3)),
     ],
 )
-def test_names_by_hand(name: str, place: str, choices: Choices) -> None:
+def test_name_is_parsed_into_place_and_options(name: str, place: str, choices: Choices) -> None:
     assert Choices.parse(name) == (place, choices)
 
 
-def test_without_a_choice_the_vocabulary_is_the_usual_one() -> None:
+def test_vocabulary_is_the_default_one_without_an_option() -> None:
     assert (Choices().max_words, Choices(words=3).max_words) == (MAX_WORDS, 3)
 
 
@@ -46,7 +46,7 @@ def test_without_a_choice_the_vocabulary_is_the_usual_one() -> None:
         ("mode=CMYK", "'mode' must be one of L, RGB, got 'CMYK'"),
     ],
 )
-def test_what_a_name_cannot_ask_for(query: str, sentence: str) -> None:
+def test_unknown_or_wrong_option_is_refused(query: str, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         Choices.parse(f"a?{query}")
 
@@ -54,18 +54,18 @@ def test_what_a_name_cannot_ask_for(query: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("digits?words=9", "of image data must be among size, mode, got 'words'"),
-        ("opinions?size=9", "of text data must be among words, got 'size'"),
+        ("digits?words=9", "options of image data must be among size, mode, got 'words'"),
+        ("opinions?size=9", "options of text data must be among words, got 'size'"),
         ("opinions?words=9", "the vocabulary of a built-in data set is fixed"),
         ("/no/such/place?size=9", "must be an existing folder, got '/no/such/place'"),
     ],
 )
-def test_what_some_data_cannot_be_asked_for(name: str, sentence: str) -> None:
+def test_option_for_another_modality_is_refused(name: str, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         load(name)
 
 
-def test_an_image_becomes_its_central_square_with_antialias() -> None:
+def test_image_becomes_its_central_square_with_antialias() -> None:
     pixels = np.zeros((4, 8), np.uint8)
     pixels[:, 2:6] = [[0, 200, 100, 100]] * 4  # the central square
     pixels[:, :2] = pixels[:, 6:] = 255
@@ -79,7 +79,7 @@ def test_an_image_becomes_its_central_square_with_antialias() -> None:
     assert image.item() == pytest.approx(expected, abs=1)
 
 
-def test_images_of_many_sizes_and_modes_become_one() -> None:
+def test_images_of_many_sizes_and_modes_become_alike() -> None:
     images = [Image.new("RGB", (9, 5)), Image.new("L", (4, 4), 77), Image.new("P", (30, 60))]
     for mode, channels in (("L", 1), ("RGB", 3)):
         choices = Choices(size=6, mode=mode)
@@ -88,21 +88,21 @@ def test_images_of_many_sizes_and_modes_become_one() -> None:
         assert torch.equal(decoded[1], torch.full((channels, 6, 6), 77, dtype=torch.uint8))
 
 
-def test_what_was_not_chosen_must_still_agree_and_the_sentence_tells_the_way_out() -> None:
+def test_mixed_sizes_are_refused_with_the_option_that_helps() -> None:
     images = [Image.new("RGB", (8, 8)), Image.new("L", (8, 9))]
     for choices, rule in ((Choices(), "size"), (Choices(mode="L"), "size"), (Choices(4), "mode")):
-        sentence = rf"must all have one {rule}, .*; its name can ask for one: '\?size=64&mode=RGB'$"
+        sentence = rf"must all have one {rule}, .*; its name can set one: '\?size=64&mode=RGB'$"
         with pytest.raises(AdaptAugError, match=sentence):
             decode(images.__getitem__, 2, PLACE, None, choices)
 
 
-def test_a_mode_without_8_bit_pixels_is_refused_in_any_row() -> None:
+def test_mode_without_8_bit_pixels_is_refused_in_any_row() -> None:
     images = [Image.new("RGB", (8, 8)), Image.new("I;16", (8, 8))]
     with pytest.raises(AdaptAugError, match=r"one of the modes .* in row 1 of"):
         decode(images.__getitem__, 2, PLACE, None, Choices(mode="RGB"))
 
 
-def test_digits_in_another_size_and_in_colour() -> None:
+def test_digits_can_be_resized_and_made_rgb() -> None:
     small, large = load("digits"), load("digits?size=32&mode=RGB")
     assert large.name == "digits?size=32&mode=RGB"
     assert large.size == (32, 32)
@@ -113,7 +113,7 @@ def test_digits_in_another_size_and_in_colour() -> None:
     assert torch.corrcoef(pair)[0, 1] > 0.95
 
 
-def test_a_folder_of_images_of_many_sizes(tmp_path: Path) -> None:
+def test_folder_of_images_of_many_sizes_is_read(tmp_path: Path) -> None:
     for split in ("train", "test"):
         for label in ("cat", "dog"):
             folder = tmp_path / split / label
@@ -122,14 +122,14 @@ def test_a_folder_of_images_of_many_sizes(tmp_path: Path) -> None:
                 file = io.BytesIO()
                 Image.new(mode, (8 + number, 12)).save(file, "PNG")
                 (folder / f"{number}.png").write_bytes(file.getvalue())
-    with pytest.raises(AdaptAugError, match="its name can ask for one"):
+    with pytest.raises(AdaptAugError, match="its name can set one"):
         load(str(tmp_path))
     source = load(f"{tmp_path}?size=10&mode=RGB")
     assert source.train.inputs.shape == (4, 3, 10, 10)
     assert source.name == f"{tmp_path}?size=10&mode=RGB"
 
 
-def test_a_folder_of_sentences_with_a_smaller_vocabulary(tmp_path: Path) -> None:
+def test_folder_of_sentences_with_a_smaller_vocabulary_is_read(tmp_path: Path) -> None:
     rows = [{"text": text, "label": i % 2} for i, text in enumerate(["a a b", "a b c"])]
     for split in ("train", "test"):
         lines = "\n".join(json.dumps(row) for row in rows)

@@ -1,4 +1,4 @@
-"""Splits: disjoint, stratified, the same for one seed, and refused where they cannot be."""
+"""Splits: disjoint, stratified, fixed by the seed, and refused where rows are too few."""
 
 import re
 from typing import Any
@@ -32,7 +32,7 @@ def ids(inputs: Tensor) -> list[int]:
     return [int(pixel) for pixel in inputs.flatten()]
 
 
-def test_disjoint_and_stratified() -> None:
+def test_splits_are_disjoint_and_stratified() -> None:
     source = source_of([0, 1] * 50)
     parts = split(source, n_train=40, n_validation=20, seed=0)
     train, validation = ids(parts.train.inputs), ids(parts.validation.inputs)
@@ -51,13 +51,13 @@ def test_proportions_follow_the_pool() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_rows_of_a_rare_class_go_one_to_each_part(seed: int) -> None:
+def test_two_rows_of_a_rare_class_go_one_to_each_split(seed: int) -> None:
     parts = split(source_of([0] * 98 + [1] * 2), n_train=90, n_validation=10, seed=seed)
     assert parts.train.targets.bincount().tolist() == [89, 1]
     assert parts.validation.targets.bincount().tolist() == [9, 1]
 
 
-def test_seed_decides_the_draw_and_leaves_the_test_split() -> None:
+def test_seed_fixes_the_draw_and_does_not_change_the_test_split() -> None:
     source = load("digits")
     state = torch.get_rng_state()
     once, again, other = (split(source, 100, 100, seed, n_test=50) for seed in (7, 7, 8))
@@ -79,14 +79,14 @@ def test_rows_restrict_the_pool_for_all_seeds() -> None:
     assert all(40 < len(rows) <= 50 for rows in drawn)
 
 
-def test_smaller_test_cut_is_part_of_the_larger() -> None:
+def test_smaller_test_split_is_part_of_a_larger_one() -> None:
     source = source_of([0, 1] * 50)
     small, large = (split(source, 10, 10, 0, n_test=count).test for count in (10, 30))
     assert set(ids(small.inputs)) < set(ids(large.inputs))
     assert small.targets.bincount().tolist() == [5, 5]
 
 
-def test_stratified_order_by_hand() -> None:
+def test_stratified_order_matches_hand_computation() -> None:
     targets = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
     order = stratified_order(targets, torch.Generator().manual_seed(0))
     assert sorted(order.tolist()) == list(range(8))
@@ -127,14 +127,14 @@ def test_stratified_order_by_hand() -> None:
         ),
     ],
 )
-def test_impossible_split(arguments: dict[str, Any], sentence: str) -> None:
+def test_impossible_split_is_refused(arguments: dict[str, Any], sentence: str) -> None:
     pattern = re.escape(sentence).replace(r"\{\}", "[01]")
     with pytest.raises(AdaptAugError, match=f"^{pattern}$"):
         split(source_of([0, 1] * 50), seed=0, **arguments)
 
 
 @pytest.mark.parametrize("n_train", [1, 50])
-def test_class_absent_from_a_split(n_train: int) -> None:
+def test_class_absent_from_a_split_is_refused(n_train: int) -> None:
     part = "train" if n_train == 1 else "validation"
     with pytest.raises(
         AdaptAugError, match=f"got none of class '.' among .* rows of split '{part}'"
@@ -142,7 +142,7 @@ def test_class_absent_from_a_split(n_train: int) -> None:
         split(source_of([0] * 99 + [1]), n_train=n_train, n_validation=10, seed=0)
 
 
-def test_class_absent_from_the_test_split() -> None:
+def test_class_absent_from_the_test_split_is_refused() -> None:
     with pytest.raises(
         AdaptAugError, match="got none of class '1' among the 4 rows of split 'test'"
     ):
@@ -167,7 +167,7 @@ def test_tagged_sentences_are_disjoint_and_keep_their_tags() -> None:
     assert not torch.equal(other.train.inputs, parts.train.inputs)
 
 
-def test_tagged_sentences_without_an_entity() -> None:
+def test_split_of_tagged_sentences_without_an_entity_is_refused() -> None:
     with pytest.raises(
         AdaptAugError,
         match="besides 'O', got none among the 2 rows of split 'validation'",

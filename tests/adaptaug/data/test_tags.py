@@ -12,7 +12,7 @@ from adaptaug.errors import AdaptAugError
 CLASSES = ("O", "B-X", "I-X", "B-Y", "I-Y")
 
 
-def test_names_and_parts() -> None:
+def test_tags_are_parsed_into_prefix_and_type() -> None:
     assert tag_names(["X", "Y"]) == CLASSES
     assert [tag_parts(tag) for tag in ("O", "B-X", "I-a-b")] == [
         ("O", ""),
@@ -22,13 +22,13 @@ def test_names_and_parts() -> None:
 
 
 @pytest.mark.parametrize("tag", ["X", "", "B", "B-", "E-X", "o", "O-X", "-X"])
-def test_a_tag_of_another_form(tag: str) -> None:
+def test_tag_not_in_bio_form_is_refused(tag: str) -> None:
     sentence = f"'O', 'B-TYPE' or 'I-TYPE' (BIO form), got '{tag}' in the classes"
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         tag_parts(tag)
 
 
-def test_only_an_inner_tag_is_particular() -> None:
+def test_only_inside_tags_depend_on_the_tag_before() -> None:
     after_x = [True, True, True, True, False]
     after_y = [True, True, False, True, True]
     other = [True, True, False, True, False]
@@ -49,7 +49,7 @@ def test_well_formed_rows_pass() -> None:
         ([3, 4, 2], "I-X", "after 'I-Y' in row 1, token 2"),
     ],
 )
-def test_iob1_is_named(row: list[int], tag: str, place: str) -> None:
+def test_iob1_is_refused_by_name(row: list[int], tag: str, place: str) -> None:
     sentence = (
         f"tags must be in BIO form, where '{tag}' only follows 'B{tag[1:]}' or '{tag}', got it "
         f"{place} of x (this looks like IOB1: convert it to BIO)"

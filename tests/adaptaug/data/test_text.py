@@ -19,7 +19,7 @@ TOKENS = [["Ada", "met", "Bo", "Li"], ["in", "Rome"]]
 TAGS = [["B-PER", "O", "B-PER", "I-PER"], ["O", "B-LOC"]]
 
 
-def test_texts() -> None:
+def test_texts_become_ids_of_the_training_words() -> None:
     source = from_texts(TEXTS, torch.tensor(LABELS), ["GOOD day"], [1])
     assert source.modality == "text"
     assert source.vocabulary is not None
@@ -30,7 +30,7 @@ def test_texts() -> None:
     assert (source.name, source.classes) == ("texts", ("0", "1"))
 
 
-def test_tagged() -> None:
+def test_tagged_sentences_become_ids_and_tags() -> None:
     source = from_tagged(TOKENS, TAGS, [["Rome", "met", "ada"]], [["B-LOC", "O", "O"]])
     assert source.modality == "tagging"
     assert source.classes == ("O", "B-LOC", "B-PER", "I-PER")
@@ -39,20 +39,20 @@ def test_tagged() -> None:
     assert source.test.inputs[0, 2] == UNKNOWN  # case is kept
 
 
-def test_images_are_images() -> None:
+def test_images_have_no_vocabulary() -> None:
     images, labels = torch.zeros(2, 1, 4, 4), torch.tensor([0, 1])
     source = from_tensors(images, labels, images, labels)
     assert (source.modality, source.vocabulary) == ("image", None)
 
 
-def test_the_tail_is_cut_with_its_tags() -> None:
+def test_long_sentence_is_cut_with_its_tags() -> None:
     source = from_tagged(TOKENS, TAGS, TOKENS, TAGS, max_tokens=3)
     assert source.train.inputs.shape == source.train.targets.shape == (2, 3)
     assert source.train.targets[0].tolist() == [2, 0, 2]
     assert from_texts(TEXTS, LABELS, TEXTS, LABELS, max_tokens=2).train.inputs.shape == (3, 2)
 
 
-def test_tags_may_be_positions() -> None:
+def test_tags_may_be_given_as_positions() -> None:
     classes = ["O", "B-PER", "I-PER", "B-LOC"]
     numbers = [[1, 0, 1, 2], [0, 3]]
     source = from_tagged(TOKENS, numbers, TOKENS, TAGS, classes=classes)
@@ -74,7 +74,7 @@ def test_tags_may_be_positions() -> None:
         ([], [], "a split needs at least one row, got 0 in split 'train' of data set 'mine'"),
     ],
 )
-def test_bad_texts(texts: Any, labels: Any, sentence: str) -> None:
+def test_wrong_texts_or_labels_are_refused(texts: Any, labels: Any, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}"):
         from_texts(texts, labels, TEXTS, LABELS, name="mine")
 
@@ -93,13 +93,13 @@ def test_bad_texts(texts: Any, labels: Any, sentence: str) -> None:
         ([], [], "a split needs at least one row, got 0 in split 'train' of data set 'mine'"),
     ],
 )
-def test_bad_tagged(tokens: Any, tags: Any, sentence: str) -> None:
+def test_wrong_tokens_or_tags_are_refused(tokens: Any, tags: Any, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         from_tagged(tokens, tags, tokens, tags, name="mine")
 
 
 @pytest.mark.parametrize("tag", ["B-ORG", 9, -1])
-def test_a_tag_outside_the_label_set(tag: Any) -> None:
+def test_tag_outside_the_label_set_is_refused(tag: Any) -> None:
     tags = [TAGS[0], ["O", tag]]
     sentence = (
         f"a tag must be one of O, B-LOC, B-PER, I-PER, got '{tag}' "
@@ -115,7 +115,7 @@ BIO = torch.tensor([[0, 1, 1], [0, IGNORED, IGNORED]])
 
 
 @pytest.mark.parametrize("targets", [CLASSES, BIO])
-def test_ids_are_examples(targets: Tensor) -> None:
+def test_ids_are_accepted_as_examples(targets: Tensor) -> None:
     examples = to_examples((IDS.int(), targets.short()), "held_out")
     assert torch.equal(examples.inputs, IDS)
     assert torch.equal(examples.targets, targets)
@@ -135,12 +135,12 @@ def test_ids_are_examples(targets: Tensor) -> None:
         (IDS, CLASSES.bool(), "labels must be integers, got torch.bool in held_out"),
     ],
 )
-def test_bad_ids(ids: Tensor, targets: Tensor, sentence: str) -> None:
+def test_wrong_ids_are_refused(ids: Tensor, targets: Tensor, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         to_examples((ids, targets), "held_out")
 
 
-def test_ids_outside_the_vocabulary() -> None:
+def test_ids_outside_the_vocabulary_are_refused() -> None:
     vocabulary = Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a", "b"))
     examples = Examples(IDS, CLASSES)
     sentence = (
@@ -151,7 +151,7 @@ def test_ids_outside_the_vocabulary() -> None:
         make_source("x", examples, examples, vocabulary=vocabulary)
 
 
-def test_tags_outside_the_classes() -> None:
+def test_tags_outside_the_classes_are_refused() -> None:
     vocabulary = Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a", "b", "c"))
     examples = Examples(IDS, BIO * 3)
     examples.targets[1, 1:] = IGNORED
@@ -159,12 +159,12 @@ def test_tags_outside_the_classes() -> None:
         make_source("x", examples, examples, ("O", "B-X", "I-X"), vocabulary)
 
 
-def test_an_empty_pool_of_tagged_sentences() -> None:
+def test_empty_pool_of_tagged_sentences_is_refused() -> None:
     sentence = "a split needs at least one row, got 0 in split 'train' of data set 'tagged'"
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
         from_tagged([], [], TOKENS, TAGS)
 
 
-def test_classes_name_each_tag_once() -> None:
+def test_tag_named_twice_is_refused() -> None:
     with pytest.raises(AdaptAugError, match=r"^classes must name each tag once, got O, B-PER, B-"):
         from_tagged(TOKENS, TAGS, TOKENS, TAGS, classes=("O", "B-PER", "B-PER"))

@@ -28,7 +28,7 @@ def test_most_frequent_words_come_first_and_the_alphabet_breaks_ties() -> None:
         ("Bad.<br /><br>a <BR/> b < br", "bad . a b < br"),
     ],
 )
-def test_a_sentence_is_cut_as_in_the_penn_treebank(sentence: str, words: str) -> None:
+def test_sentence_is_tokenized_as_in_the_penn_treebank(sentence: str, words: str) -> None:
     vocabulary = build_vocabulary([sentence])
     ids = vocabulary.encode([sentence])[0].tolist()
     assert [vocabulary.words[row] for row in ids] == words.split()
@@ -44,7 +44,7 @@ def test_tokens_keep_one_id_each() -> None:
     assert ids[2].tolist() == [UNKNOWN, PAD, PAD, PAD]
 
 
-def test_the_tail_is_cut() -> None:
+def test_long_sentence_is_cut() -> None:
     vocabulary = build_vocabulary(["a b c d"])
     for sentence in ("a b c d", ["a", "b", "c", "d"]):
         assert vocabulary.encode([sentence], max_tokens=2).tolist() == [[3, 4]]  # type: ignore[list-item]
@@ -58,12 +58,14 @@ def test_the_tail_is_cut() -> None:
         ((*SPECIALS, "good", "bad", "good"), "must hold each word once, got 'good' twice"),
     ],
 )
-def test_words_that_ops_would_take_for_others(words: tuple[str, ...], sentence: str) -> None:
+def test_vocabulary_without_special_tokens_or_with_doubles_is_refused(
+    words: tuple[str, ...], sentence: str
+) -> None:
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         Vocabulary(words)
 
 
-def test_no_text_makes_padding_or_a_mask() -> None:
+def test_text_cannot_contain_special_tokens() -> None:
     rows = [["[PAD]", "[MASK]", "[UNK]", "word"]]
     vocabulary = build_vocabulary(rows, lowercase=False)
     assert vocabulary.words == (*SPECIALS, "word")
@@ -72,18 +74,18 @@ def test_no_text_makes_padding_or_a_mask() -> None:
 
 
 @pytest.mark.parametrize("rows", [["a b", " \n", "a"], [["a"], [], ["b"]]])
-def test_a_sentence_without_a_token(rows: list[str] | list[list[str]]) -> None:
+def test_sentence_without_a_token_is_refused(rows: list[str] | list[list[str]]) -> None:
     vocabulary = build_vocabulary(rows)
     sentence = "a sentence needs at least one token, got none in row 1 of my file"
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
         vocabulary.encode(rows, place="my file")
 
 
-def test_no_sentences_are_no_rows() -> None:
+def test_no_sentences_give_no_rows() -> None:
     assert build_vocabulary([]).encode([]).shape == (0, 0)
 
 
-def test_a_copy_for_a_worker_holds_the_words_alone() -> None:
+def test_pickled_vocabulary_holds_the_words_alone() -> None:
     vocabulary = build_vocabulary(["a b"], lowercase=False)
     vocabulary.encode(["a"])
     assert len(vars(vocabulary)) > 2  # the tokenizer and the ids are kept for the next call
@@ -93,5 +95,5 @@ def test_a_copy_for_a_worker_holds_the_words_alone() -> None:
     assert restored.encode(["b a B"]).tolist() == [[4, 3, UNKNOWN]]
 
 
-def test_padded() -> None:
+def test_rows_are_padded_on_the_right() -> None:
     assert padded([[1], [2, 3], []], -100).tolist() == [[1, -100], [2, 3], [-100, -100]]

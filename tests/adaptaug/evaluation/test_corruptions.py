@@ -1,4 +1,4 @@
-"""Corruptions: values by hand, severities that grow, any size, and draws that repeat."""
+"""Corruptions: values by hand, effects that grow with severity, any size, fixed by a seed."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def smooth(channels: int = 3, size: tuple[int, int] = (32, 32), count: int = 4) 
     return torch.nn.functional.interpolate(coarse, size, mode="bilinear")
 
 
-def test_noise_has_the_deviation_of_its_severity() -> None:
+def test_noise_has_the_standard_deviation_of_its_severity() -> None:
     grey = torch.full((8, 3, 64, 64), 0.5)
     for severity, deviation in zip(SEVERITIES, (0.04, 0.06, 0.08, 0.09, 0.1), strict=True):
         changed = corrupt(grey, "noise", severity, draws()) - grey
@@ -54,7 +54,7 @@ def test_blur_of_a_point_is_a_gaussian() -> None:
     assert float(row[34] / row[32]) == pytest.approx(2.718281828**-0.5, rel=1e-3)
 
 
-def test_jpeg_keeps_what_is_flat_and_loses_detail() -> None:
+def test_jpeg_keeps_flat_images_and_loses_detail() -> None:
     flat = torch.full((1, 3, 16, 16), 128, dtype=torch.uint8)
     assert torch.equal(corrupt(flat, "jpeg", 5, draws()), flat)
     noisy = torch.rand(2, 3, 16, 16, generator=draws())
@@ -64,7 +64,7 @@ def test_jpeg_keeps_what_is_flat_and_loses_detail() -> None:
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 @pytest.mark.parametrize("shape", [(1, (8, 8)), (3, (32, 32)), (3, (21, 40))])
-def test_every_corruption_keeps_form_and_arguments_and_grows(
+def test_corruption_keeps_shape_and_arguments_and_grows_with_severity(
     name: str, shape: tuple[int, tuple[int, int]]
 ) -> None:
     images = smooth(*shape)
@@ -83,7 +83,7 @@ def test_every_corruption_keeps_form_and_arguments_and_grows(
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_eight_bits_stay_eight_bits() -> None:
+def test_uint8_images_stay_uint8() -> None:
     pixels = (smooth() * 255).round().byte()
     for _, result in corrupted(pixels, seed=0):
         assert result.dtype == torch.uint8
@@ -93,7 +93,7 @@ def test_eight_bits_stay_eight_bits() -> None:
         assert float((result / 255 - floats[cell]).abs().max()) <= 0.51 / 255
 
 
-def test_all_cells_repeat_by_seed_and_noise_alone_depends_on_it() -> None:
+def test_corruptions_repeat_by_seed_and_only_noise_depends_on_it() -> None:
     images = smooth()
     first, again, other = (dict(corrupted(images, seed)) for seed in (0, 0, 1))
     assert list(first) == list(CELLS)
@@ -104,7 +104,7 @@ def test_all_cells_repeat_by_seed_and_noise_alone_depends_on_it() -> None:
     }
 
 
-def test_no_images_stay_none() -> None:
+def test_no_images_give_no_images() -> None:
     assert corrupt(torch.zeros(0, 3, 8, 8), "jpeg", 1, draws()).shape == (0, 3, 8, 8)
 
 
@@ -116,7 +116,7 @@ def test_no_images_stay_none() -> None:
         ("blur", 1, (1, 2, 8, 8), r"1 or 3 channels, got \(1, 2, 8, 8\)"),
     ],
 )
-def test_what_cannot_be_corrupted_is_refused(
+def test_images_that_cannot_be_corrupted_are_refused(
     name: str, severity: int, shape: tuple[int, ...], message: str
 ) -> None:
     with pytest.raises(AdaptAugError, match=message):

@@ -1,4 +1,4 @@
-"""The analysis of ops whose effect is known, on every kind of data."""
+"""The analysis of ops, on ops whose effect is known and on every modality."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ COSTS = CostTable({"geometry": 0.25, "nothing": 0.5})
 
 
 def blank(images: Tensor, amount: Tensor, generator: Generator) -> Tensor:
-    """Nothing is left of an image whose amount is 1."""
+    """Images of amount 1 become black."""
     return images * (1 - amount)[:, None, None, None]
 
 
@@ -46,13 +46,13 @@ def test_there_is_a_row_for_each_op_and_magnitude(rows: list[Row]) -> None:
     assert rows[0]["accuracy"] > 0.85
 
 
-def test_the_identity_has_no_diversity_and_keeps_every_label(rows: list[Row]) -> None:
+def test_identity_has_diversity_0_and_keeps_every_label(rows: list[Row]) -> None:
     for row in [*of(rows, "nothing"), *(row for row in rows if row["magnitude"] == 0)]:
         assert row["diversity"] == 0
         assert row["label_preservation"] == row["accuracy"]
 
 
-def test_an_op_that_leaves_nothing_leaves_chance(rows: list[Row]) -> None:
+def test_op_that_blanks_every_image_has_the_accuracy_of_chance(rows: list[Row]) -> None:
     clean, some, gone = of(rows, "blank")
     assert gone["label_preservation"] == pytest.approx(0.1, abs=0.03)
     assert gone["diversity"] == pytest.approx(0, abs=1e-6)  # both views are the same blank
@@ -61,7 +61,7 @@ def test_an_op_that_leaves_nothing_leaves_chance(rows: list[Row]) -> None:
     assert some["diversity"] > 0.2  # one view of two is blank in 42 of 100
 
 
-def test_diversity_grows_with_the_magnitude_and_labels_suffer(rows: list[Row]) -> None:
+def test_diversity_grows_and_label_preservation_falls_with_the_magnitude(rows: list[Row]) -> None:
     for op in ("noise", "rotate"):
         none, some, much = of(rows, op)
         assert 0 == none["diversity"] < some["diversity"] < much["diversity"]
@@ -73,7 +73,7 @@ def test_costs_come_from_the_table(rows: list[Row]) -> None:
     assert costs == {"nothing": [0, 0.5, 0.5], "noise": [0, 0.1, 0.1], "rotate": [0, 0.25, 0.25]}
 
 
-def test_an_analysis_repeats_and_no_row_depends_on_the_others(rows: list[Row]) -> None:
+def test_rows_repeat_and_do_not_depend_on_each_other(rows: list[Row]) -> None:
     state = torch.get_rng_state()
     assert analyse(DIGITS, ("rotate",), (1,), costs=COSTS) == of(rows, "rotate")[2:]
     assert torch.equal(torch.get_rng_state(), state)
@@ -92,7 +92,7 @@ def test_costs_are_measured_where_there_is_no_table() -> None:
         ("mentions", "tagger", ("masking", "mention")),
     ],
 )
-def test_sentences_too(dataset: str, child: str, ops: tuple[str, str]) -> None:
+def test_ops_for_sentences_are_analysed(dataset: str, child: str, ops: tuple[str, str]) -> None:
     task = Task(dataset, 60, 60, n_validation=60, child=child, width=8, lexicon="opinions")
     task = task.but(lexicon=dataset if dataset == "opinions" else None)
     rows = analyse(task, (*ops, "rotate"), (0, 1), costs=COSTS)
@@ -104,7 +104,7 @@ def test_sentences_too(dataset: str, child: str, ops: tuple[str, str]) -> None:
         assert much["label_preservation"] <= 1
 
 
-def test_features_are_what_the_last_layer_reads() -> None:
+def test_features_are_the_inputs_of_the_last_linear_layer() -> None:
     images = torch.rand(5, 1, 8, 8, generator=Generator().manual_seed(0))
     cnn = SmallCNN(1, (8, 8), 3, 2).eval()
     features = predict(Features(cnn), images)
@@ -133,11 +133,11 @@ def test_features_do_not_depend_on_padding() -> None:
     assert torch.allclose(predict(Features(model), ids)[1:], alone, atol=1e-6)
 
 
-def test_a_model_without_a_linear_layer_has_no_features() -> None:
+def test_model_without_a_linear_layer_is_refused() -> None:
     with pytest.raises(AdaptAugError, match="before a linear layer, got none in Identity"):
         Features(nn.Identity())
 
 
-def test_a_child_that_diverged_says_nothing() -> None:
+def test_child_that_diverged_is_refused() -> None:
     with pytest.raises(AdaptAugError, match=r"diverged at peak_learning_rate 1e\+30 on .*'digits'"):
         analyse(DIGITS.but(steps=20, peak_learning_rate=1e30), ("noise",), (1,), costs=COSTS)

@@ -1,4 +1,4 @@
-"""Attacks that reach the closed form of a linear model, and scores of models that are known."""
+"""Attacks against the closed form of a linear model, and scores of models known by hand."""
 
 import pytest
 import torch
@@ -62,7 +62,7 @@ def attack(name: str, model: nn.Module, clean: Tensor, targets: Tensor, epsilon:
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd"])
 @pytest.mark.parametrize("epsilon", [0.01, 8 / 255])
-def test_an_attack_reaches_the_worst_case_of_a_linear_model(name: str, epsilon: float) -> None:
+def test_attack_reaches_the_worst_case_of_a_linear_model(name: str, epsilon: float) -> None:
     """Within the box it lowers each margin by epsilon times the L1 norm of the weights."""
     model, clean = Linear(), images(room=epsilon)
     targets = labels(model, clean)
@@ -79,7 +79,7 @@ def test_an_attack_reaches_the_worst_case_of_a_linear_model(name: str, epsilon: 
 
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd"])
-def test_at_the_border_of_the_box_the_worst_case_is_what_room_there_is(name: str) -> None:
+def test_attack_stays_in_0_to_1_at_the_border(name: str) -> None:
     model, clean = Linear(), images()
     targets = labels(model, clean)
     epsilon = 0.3
@@ -91,7 +91,7 @@ def test_at_the_border_of_the_box_the_worst_case_is_what_room_there_is(name: str
 
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd"])
-def test_an_attack_stays_in_ball_and_box_and_leaves_everything_as_it_was(name: str) -> None:
+def test_attack_stays_in_the_ball_and_changes_no_argument_or_state(name: str) -> None:
     torch_state = torch.get_rng_state()
     model, clean = Linear().train(), images()
     model.dropout.eval()
@@ -113,7 +113,7 @@ def test_an_attack_stays_in_ball_and_box_and_leaves_everything_as_it_was(name: s
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
-def test_pgd_starts_anywhere_in_the_ball() -> None:
+def test_pgd_starts_uniformly_in_the_ball() -> None:
     model, clean = Linear(), images(room=0.1)
     targets = labels(model, clean)
     start = pgd(model, clean, targets, Generator().manual_seed(0), 0.1, steps=0)
@@ -156,7 +156,7 @@ class Detached(Linear):
 
 
 @pytest.mark.parametrize("model", [Undifferentiable(), Detached()])
-def test_what_has_no_gradient_is_not_attacked(model: nn.Module) -> None:
+def test_model_without_an_input_gradient_is_refused(model: nn.Module) -> None:
     examples = Examples(images(20), torch.arange(20) % 2)
     assert not differentiable(model, examples)
     with pytest.raises(AdaptAugError, match="gradient with respect to the images, got none from"):
@@ -164,7 +164,7 @@ def test_what_has_no_gradient_is_not_attacked(model: nn.Module) -> None:
     assert set(score_names("image")) - set(robustness(model, examples, 0)) == {"fgsm", "pgd"}
 
 
-def test_scores_of_images_are_those_of_each_disturbance() -> None:
+def test_image_scores_are_those_of_each_corruption_and_attack() -> None:
     model = Linear()
     pixels = (images() * 255).round().byte()
     examples = Examples(pixels, labels(model, pixels / 255))
@@ -187,7 +187,9 @@ def test_scores_of_images_are_those_of_each_disturbance() -> None:
     assert at_least <= scores["pgd"] <= scores["fgsm"] < at_most
 
 
-def test_at_most_500_examples_the_same_for_every_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_500_examples_are_scored_the_same_for_every_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[Tensor] = []
 
     def predict(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -212,7 +214,7 @@ class Contains(nn.Module):
         return torch.stack([0.5 - known, known - 0.5], 1)
 
 
-def test_scores_of_sentences_fall_with_the_words_that_are_lost() -> None:
+def test_sentence_scores_fall_with_the_words_that_are_lost() -> None:
     ids = torch.randint(8, 5000, (400, 10), generator=Generator().manual_seed(0))
     ids[::2, 3] = 7
     examples = Examples(ids, (torch.arange(400) + 1) % 2)
@@ -233,7 +235,7 @@ class WordTags(nn.Module):
         return functional.one_hot((ids == 7).long(), 2).float()
 
 
-def test_scores_of_tags_are_the_f1_of_entities() -> None:
+def test_tagging_scores_are_the_f1_of_entities() -> None:
     ids = torch.randint(8, 5000, (400, 10), generator=Generator().manual_seed(0))
     ids[:, 3] = 7
     examples = Examples(ids, (ids == 7).long())

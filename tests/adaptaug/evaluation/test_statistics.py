@@ -16,7 +16,7 @@ def record(arm, seed, accuracy, seconds=1.0):
     return {"arm": arm, "seed": seed, "accuracy": accuracy, "f1": accuracy / 2, "seconds": seconds}
 
 
-def test_bootstrap_interval_of_a_normal_sample_is_close_to_students():
+def test_bootstrap_interval_matches_students_t_on_a_normal_sample():
     sample = np.random.default_rng(3).normal(0.9, 0.02, size=100)
     half = student.ppf(0.975, 99) * sample.std(ddof=1) / 10
 
@@ -26,16 +26,16 @@ def test_bootstrap_interval_of_a_normal_sample_is_close_to_students():
     assert high == pytest.approx(sample.mean() + half, abs=0.05 * half)
 
 
-def test_bootstrap_interval_of_two_values_reaches_from_one_to_the_other():
+def test_bootstrap_interval_of_two_values_has_them_as_ends():
     assert bootstrap_interval([0.2, 0.6]) == (0.2, 0.6)
 
 
 @pytest.mark.filterwarnings("error")
-def test_one_value_is_its_own_interval():
+def test_bootstrap_interval_of_one_value_has_no_width():
     assert bootstrap_interval([0.7]) == (0.7, 0.7)
 
 
-def test_bootstrap_interval_is_the_same_every_time():
+def test_bootstrap_interval_is_reproducible():
     values = [0.1, 0.5, 0.3, 0.9]
 
     assert bootstrap_interval(values) == bootstrap_interval(values)
@@ -46,12 +46,12 @@ def test_bootstrap_interval_is_the_same_every_time():
     ("values", "message"),
     [([], "at least one value"), ([0.1, float("nan")], "finite, got nan at position 1")],
 )
-def test_bootstrap_interval_refuses(values, message):
+def test_bootstrap_interval_rejects_empty_and_non_finite_values(values, message):
     with pytest.raises(AdaptAugError, match=message):
         bootstrap_interval(values)
 
 
-def test_paired_difference_by_hand():
+def test_paired_difference_matches_hand_computation():
     # Differences 0.1, 0.2, 0.3, 0.4 and 0.5, all positive: of the 2^5 ways to sign the ranks two
     # are as extreme, so p = 2/32. Seed 9 has no partner and does not count.
     records = [record("ours", seed, 0.1 * (seed + 1) + 0.3) for seed in range(5)]
@@ -69,7 +69,7 @@ def test_paired_difference_by_hand():
 
 
 @pytest.mark.filterwarnings("error")
-def test_identical_arms_differ_by_exactly_zero():
+def test_paired_difference_of_identical_arms_is_exactly_zero():
     records = [record(arm, seed, 0.5 + seed / 7) for arm in ("a", "b") for seed in range(4)]
 
     difference = paired_difference(records, "a", "b")
@@ -79,31 +79,31 @@ def test_identical_arms_differ_by_exactly_zero():
 
 
 @pytest.mark.filterwarnings("error")
-def test_one_pair_decides_nothing():
+def test_verdict_of_one_pair_is_a_tie():
     difference = paired_difference([record("a", 0, 0.75), record("b", 0, 0.5)], "a", "b")
 
     assert difference == {"mean": 0.25, "ci95": [0.25, 0.25], "n": 1, "p": 1.0}
     assert verdict(difference) == "tie"
 
 
-def test_rounding_of_equal_steps_does_not_break_ties():
+def test_rounding_errors_do_not_break_ties_in_the_signed_rank_test():
     # 0.3 - 0.2 and 0.2 - 0.1 differ in the last bit; as ties of opposite sign they cancel.
     records = [record("a", 0, 0.3), record("b", 0, 0.2), record("a", 1, 0.1), record("b", 1, 0.2)]
 
     assert paired_difference(records, "a", "b")["p"] == 1.0
 
 
-def test_arms_without_a_common_seed_cannot_be_paired():
+def test_paired_difference_rejects_arms_without_a_common_seed():
     with pytest.raises(AdaptAugError, match="'a' and 'b' have no seed in common"):
         paired_difference([record("a", 0, 0.5), record("b", 1, 0.5)], "a", "b")
 
 
-def test_records_of_two_tasks_are_refused():
+def test_summary_rejects_two_records_of_one_seed():
     with pytest.raises(AdaptAugError, match="one task, got two of arm 'a' with seed 3"):
         summarise([record("a", 3, 0.5), record("a", 3, 0.6)])
 
 
-def test_summary_by_hand():
+def test_summary_matches_hand_computation():
     records = [
         record("none", 0, 0.5, seconds=1.0),
         record("none", 1, 0.7, seconds=2.0),
@@ -127,7 +127,27 @@ def test_summary_by_hand():
     assert summary["learned_minus"]["none"]["ci95"] == pytest.approx([0.1, 0.1])
 
 
-def test_holm_by_hand():
+@pytest.mark.parametrize(("metric", "factor"), [("accuracy", 1.0), ("f1", 0.5)])
+def test_score_is_the_metric_of_the_task(metric, factor):
+    records = [record("none", 0, 0.5), record("none", 1, 0.6)]
+    records += [record("learned", 0, 0.7), record("learned", 1, 0.9)]
+
+    summary = summarise(records, metric)
+
+    none, learned = summary["arms"].values()
+    assert summary["metric"] == metric
+    assert learned["score"] == learned[metric]
+    assert learned["score"]["mean"] == pytest.approx(0.8 * factor)
+    assert none["score"]["mean"] == pytest.approx(0.55 * factor)
+    for difference in (learned["score_minus_none"], summary["learned_minus_score"]["none"]):
+        assert difference["mean"] == pytest.approx(0.25 * factor)
+        assert difference["n"] == 2
+    # These are of accuracy in every task.
+    assert learned["minus_none"]["mean"] == pytest.approx(0.25)
+    assert summary["learned_minus"]["none"]["mean"] == pytest.approx(0.25)
+
+
+def test_holm_matches_hand_computation():
     # sorted 0.01, 0.02, 0.03, 0.2 times 4, 3, 2, 1; the third may not fall below the second
     corrected = holm({"a": 0.03, "b": 0.01, "c": 0.2, "d": 0.02})
     assert corrected == pytest.approx({"a": 0.06, "b": 0.04, "c": 0.2, "d": 0.06})
@@ -137,7 +157,7 @@ def test_holm_by_hand():
     assert holm({}) == {}
 
 
-def test_holm_rejects_at_least_what_bonferroni_does_and_never_more_than_no_correction():
+def test_holm_lies_between_no_correction_and_bonferroni():
     p_values = {str(i): float(p) for i, p in enumerate(np.random.default_rng(1).random(50))}
     corrected = holm(p_values)
     for name, p in p_values.items():
@@ -145,12 +165,12 @@ def test_holm_rejects_at_least_what_bonferroni_does_and_never_more_than_no_corre
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
-def test_holm_refuses_what_is_no_p_value(p):
+def test_holm_rejects_values_outside_0_to_1(p):
     with pytest.raises(AdaptAugError, match=r"p values must lie in \[0, 1\], got .* for 'b'"):
         holm({"a": 0.5, "b": p})
 
 
-def test_summary_corrects_over_the_arms_that_are_compared():
+def test_summary_corrects_p_for_the_number_of_compared_arms():
     records = [record("none", seed, 0.3) for seed in range(6)]
     records += [record("good", seed, 0.4 + seed / 100) for seed in range(6)]
     records += [record("better", seed, 0.5 + seed / 100) for seed in range(6)]
@@ -177,7 +197,7 @@ def full(arm, seed, accuracy, **robustness):
     return record(arm, seed, accuracy) | more | {"robustness": robustness or None}
 
 
-def test_summary_of_all_scores_by_hand():
+def test_summary_of_robustness_and_costs_matches_hand_computation():
     records = [
         full("none", 0, 0.5, **{"fgsm": 0.1, "noise/3": 0.4}),
         full("none", 1, 0.5, **{"fgsm": 0.3, "noise/3": 0.4}),
@@ -195,13 +215,13 @@ def test_summary_of_all_scores_by_hand():
     assert list(none["robustness"]) == ["fgsm", "noise/3"]
     assert none["robustness"]["fgsm"] == {"mean": 0.2, "ci95": [0.1, 0.3], "n": 2}
     assert trained["robustness"]["noise/3"]["mean"] == 0.5
-    assert list(trained["robustness_minus_none"]) == ["fgsm"]  # of single cells there are too many
+    assert list(trained["robustness_minus_none"]) == ["fgsm"]  # not for single severities
     assert trained["robustness_minus_none"]["fgsm"]["mean"] == pytest.approx(0.15)
     assert trained["robustness_minus_none"]["fgsm"]["p_holm"] == 0.5
     assert none["robustness_minus_none"]["fgsm"]["mean"] == 0
 
 
-def test_summary_leaves_out_scores_that_not_all_records_of_an_arm_have():
+def test_summary_omits_scores_that_some_records_of_an_arm_lack():
     records = [full("none", 0, 0.5, fgsm=0.1), full("none", 1, 0.5), record("old", 0, 0.6)]
 
     none, old = summarise(records)["arms"].values()
@@ -213,13 +233,13 @@ def test_summary_leaves_out_scores_that_not_all_records_of_an_arm_have():
     assert old["minus_none"]["mean"] == pytest.approx(0.1)
 
 
-def test_summary_leaves_out_what_what_cannot_be_compared():
+def test_summary_omits_comparisons_of_arms_without_a_common_seed():
     summary = summarise([record("a", 0, 0.5), record("learned", 1, 0.6)])
 
     assert "relative_cost" not in summary["arms"]["a"]
     assert summary["learned_minus"] == {}
 
 
-def test_summary_of_nothing_is_refused():
+def test_summary_rejects_an_empty_list_of_records():
     with pytest.raises(AdaptAugError, match="at least one record"):
         summarise([])

@@ -1,8 +1,8 @@
-"""Training under arms: records that replay, whoever trains them, and an honest test split."""
+"""Training children under arms: records that repeat with and without workers."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,7 +14,15 @@ from adaptaug.controllers import Constant, Learned, Random
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.robustness import score_names
-from adaptaug.evaluation.train_child import Arm, Job, Record, train_child, train_children
+from adaptaug.evaluation.train_child import (
+    Arm,
+    Job,
+    Pool,
+    Record,
+    train_child,
+    train_children,
+    worker_pool,
+)
 from adaptaug.ops import OpSpace, ops_for, register, wrap
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.network import PolicyNetwork
@@ -29,13 +37,20 @@ RANDOM = Arm("random", OPS, Random([0.3, 0.3]))
 LEARNED = Arm("learned", OPS, Learned(PolicyNetwork(len(OPS))))
 
 
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Pool]:
+    """Two worker processes, started once for all tests."""
+    with worker_pool(["digits", "opinions", "mentions"], 2) as pool:
+        yield pool
+
+
 def timeless(records: list[Record]) -> list[Record]:
-    """Records without what a clock says."""
+    """Records without their times."""
     clocks = {"seconds", "controller_seconds"}
     return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
-def test_a_record_holds_what_reports_need() -> None:
+def test_record_has_the_fields_that_reports_read() -> None:
     record = train_child(Job(LEARNED, TASK, seed=3))
     expected: dict[str, Any] = {
         "arm": "learned", "seed": 3, "dataset": "digits", "child": "cnn", "n_train": 40,
@@ -56,10 +71,11 @@ def test_a_record_holds_what_reports_need() -> None:
     assert json.loads(json.dumps(record)) == record
 
 
-def test_workers_train_the_same_children_bit_for_bit() -> None:
+@pytest.mark.slow
+def test_workers_train_the_same_children_bit_for_bit(workers: Pool) -> None:
     jobs = [Job(arm, TASK, seed) for seed in (0, 1) for arm in (NONE, RANDOM, LEARNED)]
     here = train_children(jobs, 0, "here", quiet=True)
-    there = train_children(jobs, 2, "there", quiet=True)
+    there = workers.run(jobs, "there", quiet=True)
     assert timeless(here) == timeless(there)
     assert [(r["seed"], r["arm"]) for r in there] == [(j.seed, j.arm.name) for j in jobs]
 
@@ -71,7 +87,9 @@ def test_workers_train_the_same_children_bit_for_bit() -> None:
         ("mentions", "tagger", ("mention", "masking")),
     ],
 )
-def test_children_for_sentences_too(dataset: str, child: str, ops: tuple[str, ...]) -> None:
+def test_workers_train_the_same_children_for_sentences(
+    workers: Pool, dataset: str, child: str, ops: tuple[str, ...]
+) -> None:
     task = TASK.but(dataset=dataset, child=child, width=4, lexicon=dataset, metric="f1")
     arms = (
         Arm("none", ops, Constant([0, 0])),
@@ -79,7 +97,7 @@ def test_children_for_sentences_too(dataset: str, child: str, ops: tuple[str, ..
     )
     jobs = [Job(arm, task, 0) for arm in arms]
     here = train_children(jobs, 0, "here", quiet=True)
-    assert timeless(train_children(jobs, 1, "there", quiet=True)) == timeless(here)
+    assert timeless(workers.run(jobs, "there", quiet=True)) == timeless(here)
     assert json.loads(json.dumps(here)) == here
     for record in here:
         for name in ("accuracy", "f1", "validation_accuracy", "validation_score"):
@@ -87,7 +105,7 @@ def test_children_for_sentences_too(dataset: str, child: str, ops: tuple[str, ..
     assert here[1]["magnitudes"][0] == pytest.approx([0.15, 0.15], abs=0.05)
 
 
-def test_a_record_does_not_depend_on_the_jobs_before_it() -> None:
+def test_record_does_not_depend_on_earlier_jobs() -> None:
     jobs = [Job(RANDOM, TASK, seed) for seed in (0, 1)]
     forwards = train_children(jobs, 0, "", quiet=True)
     backwards = train_children(jobs[::-1], 0, "", quiet=True)
@@ -95,8 +113,8 @@ def test_a_record_does_not_depend_on_the_jobs_before_it() -> None:
     assert forwards[0]["magnitudes"] != forwards[1]["magnitudes"]
 
 
-def test_arms_of_one_seed_share_their_luck() -> None:
-    """Two controllers that choose alike train the very same child, observed or not."""
+def test_arms_that_choose_alike_train_the_same_child_of_a_seed() -> None:
+    """Also where their op spaces differ."""
     first = train_child(Job(NONE, TASK, 0))
     second = train_child(Job(Arm("other", ("noise",), Constant([0])), TASK, 0))
     assert (first["accuracy"], first["loss"]) == (second["accuracy"], second["loss"])
@@ -110,7 +128,7 @@ def spoilt_digits() -> str:
     return "spoilt digits"
 
 
-def test_without_test_the_test_split_is_untouched() -> None:
+def test_test_split_is_not_read_without_test() -> None:
     whole = train_child(Job(RANDOM, TASK, 0, test=True))
     blind = train_child(Job(RANDOM, TASK, 0, test=False))
     assert not {"accuracy", "precision", "recall", "f1", "loss", "robustness"} & set(blind)
@@ -120,7 +138,7 @@ def test_without_test_the_test_split_is_untouched() -> None:
 
 
 @pytest.mark.parametrize("steps", [12, 1])  # after one step the loss, taken before it, is fine
-def test_a_diverged_child_has_the_accuracy_of_chance(steps: int) -> None:
+def test_diverged_child_has_the_scores_of_chance(steps: int) -> None:
     task = TASK.but(steps=steps, peak_learning_rate=1e30)
     record = train_child(Job(LEARNED, task, 0, robustness=True))
     assert record["diverged"]
@@ -132,7 +150,7 @@ def test_a_diverged_child_has_the_accuracy_of_chance(steps: int) -> None:
 
 
 class Unseeing(Constant):
-    """Constant magnitudes of a controller that watches, but not what each op would do."""
+    """Constant magnitudes of a controller that observes the run without probes."""
 
     observes = True
     probes = False
@@ -144,7 +162,7 @@ class Unseeing(Constant):
         return super().decide(progress, observation)
 
 
-def test_what_a_controller_does_not_read_is_not_probed_nor_paid_for() -> None:
+def test_probes_that_a_controller_does_not_read_are_not_made_or_charged() -> None:
     costs = CostTable(observe=7.0, validate=2.0)
     arm = Arm("unseeing", OPS, Unseeing([0, 0]))
     record = train_child(Job(arm, TASK, 0, costs))
@@ -153,15 +171,17 @@ def test_what_a_controller_does_not_read_is_not_probed_nor_paid_for() -> None:
     assert all((seen.ops[:, :3] == 0).all() for seen in Unseeing.looked)
 
 
-def test_precision_and_recall_of_the_test_split() -> None:
-    """After one tiny step the child says one class of everything."""
+def test_precision_and_recall_are_those_of_the_test_split() -> None:
+    """After one tiny step the child predicts one class for every example."""
     task = TASK.but(steps=1, peak_learning_rate=1e-9, width=1)
     record = train_child(Job(NONE, task, 0))
     assert record["recall"] == 0.1
     assert record["precision"] == pytest.approx(record["accuracy"] / 10)
 
 
-def test_fitting_counts_as_training_and_its_notes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fitting_time_counts_as_training_and_notes_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(OpSpace, "fit_seconds", 1000.0)
     monkeypatch.setattr(OpSpace, "notes", ("generated: held at 0",))
     record = train_child(Job(NONE, TASK, 0, test=False))
@@ -177,7 +197,7 @@ def test_fitting_counts_as_training_and_its_notes_are_kept(monkeypatch: pytest.M
         ("mentions", "tagger", "tagging", "word_noise"),
     ],
 )
-def test_robustness_belongs_to_a_record_where_it_is_asked_for(
+def test_robustness_is_recorded_only_where_it_is_asked_for(
     dataset: str, child: str, modality: Modality, overall: str
 ) -> None:
     task = Task(dataset, 60, 60, n_validation=50, child=child, width=8, n_test=100)
@@ -192,28 +212,28 @@ def test_robustness_belongs_to_a_record_where_it_is_asked_for(
     assert timeless([train_child(Job(arm, task, 0))]) == timeless([record | {"robustness": None}])
 
 
-def test_early_stopping_ends_a_run() -> None:
+def test_early_stopping_ends_the_run() -> None:
     task = TASK.but(steps=300, decision_interval=1, decisions=1, patience=2, peak_learning_rate=0.3)
     record = train_child(Job(NONE, task, 0))
     assert len(record["magnitudes"]) < 300
 
 
-@pytest.mark.parametrize("processes", [0, 1])
-def test_a_users_mistake_arrives_from_wherever_the_child_trains(processes: int) -> None:
+def test_error_is_raised_with_and_without_workers(workers: Pool) -> None:
     jobs = [Job(NONE, TASK.but(n_train=1200), 0)]
-    with pytest.raises(AdaptAugError, match="fit in the pool of 1200 rows"):
-        train_children(jobs, processes, "", quiet=True)
+    for pool in (Pool(None), workers):
+        with pytest.raises(AdaptAugError, match="fit in the pool of 1200 rows"):
+            pool.run(jobs, "", quiet=True)
 
 
-def test_the_random_state_of_others_is_untouched() -> None:
+def test_global_random_state_is_unchanged() -> None:
     before = torch.get_rng_state()
     train_child(Job(RANDOM, TASK, 0))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_workers_know_a_users_registered_op() -> None:
+def test_workers_get_a_users_registered_op(workers: Pool) -> None:
     if "inverted" not in ops_for("image"):
         register(wrap(RandomInvert(1.0), "inverted"))
     arm = Arm("inverted", ("inverted",), Constant([1.0]))
     job = Job(arm, Task(steps=4, n_train=20, n_validation=20, width=4), seed=0)
-    assert timeless(train_children([job], 1, "", quiet=True)) == timeless([train_child(job)])
+    assert timeless(workers.run([job], "", quiet=True)) == timeless([train_child(job)])

@@ -1,4 +1,4 @@
-"""Word noise: the share that it says, padding and order left alone, draws that repeat."""
+"""Word noise: shares by severity, padding and order kept, draws that repeat."""
 
 import pytest
 import torch
@@ -25,9 +25,7 @@ def sentences(count: int = 200, length: int = 40) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "fixed"), [("replace", None), ("mask", MASK), ("unknown", UNKNOWN)]
 )
-def test_words_in_place_change_with_the_probability_of_the_severity(
-    name: str, fixed: int | None
-) -> None:
+def test_words_change_with_the_probability_of_the_severity(name: str, fixed: int | None) -> None:
     ids = sentences()
     words = ids != PAD
     for severity, share in enumerate(SHARES, 1):
@@ -51,12 +49,12 @@ def test_dropped_words_leave_the_others_in_order() -> None:
         assert bool((row[count:] == PAD).all())
 
 
-def test_a_sentence_of_one_word_keeps_one() -> None:
+def test_sentence_of_one_word_keeps_it() -> None:
     result = disturb(torch.full((100, 1), 7), "drop", 5, VOCABULARY, draws())
     assert bool((result == 7).all())
 
 
-def test_each_modality_has_its_noise_and_it_repeats_by_seed() -> None:
+def test_noise_depends_on_the_modality_and_repeats_by_seed() -> None:
     ids = sentences(20)
     before, state = ids.clone(), torch.get_rng_state()
     for modality, kinds in (
@@ -83,7 +81,7 @@ def test_each_modality_has_its_noise_and_it_repeats_by_seed() -> None:
         ("drop", 1, 3, "more than 3 ids, got 3"),
     ],
 )
-def test_what_cannot_be_disturbed_is_refused(
+def test_examples_that_cannot_be_disturbed_are_refused(
     name: str, severity: int, size: int, message: str
 ) -> None:
     with pytest.raises(AdaptAugError, match=message):

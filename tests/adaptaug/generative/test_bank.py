@@ -1,4 +1,4 @@
-"""A bank is trained for once, draws replace rows, and a generator that fails is found out."""
+"""Banks of samples: trained once, drawn in place of rows, and failed generators reported."""
 
 import logging
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def op(fake: Fake) -> Op:
     return Op("fake", "source", 1.0, "share", replaced, chance=True, fit=fake)
 
 
-def test_the_same_settings_data_and_seed_are_trained_for_once() -> None:
+def test_generator_is_trained_once_for_the_same_settings_data_and_seed() -> None:
     first = banked(Fake(), data())
     count = len(MADE)
     assert banked(Fake(), data()) is first
@@ -56,7 +56,7 @@ def test_the_same_settings_data_and_seed_are_trained_for_once() -> None:
     assert len(MADE) == count + 3
 
 
-def test_samples_that_are_nearly_identical_are_found_out(
+def test_nearly_identical_samples_are_reported_as_collapsed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert banked(Fake(spread=60), data()).problem == ""
@@ -74,7 +74,7 @@ def test_samples_that_are_nearly_identical_are_found_out(
 
 
 @pytest.mark.parametrize(("spread", "fine"), [(60, True), (5, False)])
-def test_a_class_of_one_example_is_judged_by_all(spread: float, fine: bool) -> None:
+def test_class_of_one_example_is_compared_with_all_examples(spread: float, fine: bool) -> None:
     one_each = FitData(data().train[torch.arange(4)], 4, 0)
     twice = FitData(data().train, 4, 0)
 
@@ -86,20 +86,20 @@ def test_a_class_of_one_example_is_judged_by_all(spread: float, fine: bool) -> N
     assert (banked(Many(spread), one_each).problem == "") is fine
 
 
-def test_a_generator_that_diverges_is_found_out() -> None:
+def test_diverged_training_is_reported() -> None:
     space = OpSpace([op(Fake(diverges=True))]).fitted(data().train, 4, 0)
     assert space.applies("image", 1) == (False,)
     assert "it diverged: its loss was not finite after 3 steps" in space.notes[0]
 
 
-def test_fitting_is_charged_every_time() -> None:
+def test_fitting_time_is_charged_every_time() -> None:
     space = OpSpace([op(Fake(spread=59))])
     once, again = (space.fitted(data().train, 4, 0).fit_seconds for _ in range(2))
     assert once == again > 0
     assert OpSpace(["noise"]).fitted(data().train, 4, 0).fit_seconds == 0.0
 
 
-def test_labels_are_as_frequent_as_in_training() -> None:
+def test_labels_have_the_frequencies_of_the_training_split() -> None:
     targets = torch.tensor([2, 0, 2, 2, 1, 2, 0, 2])
     assert labels_like(targets, 4).tolist() == [0, 1, 2, 2]
     assert labels_like(targets, 16).bincount().tolist() == [4, 2, 10]
@@ -109,7 +109,7 @@ def bank_of(inputs: torch.Tensor, targets: torch.Tensor) -> Bank:
     return Bank(Examples(inputs, targets), 0.0)
 
 
-def test_rows_are_replaced_with_their_labels() -> None:
+def test_rows_are_replaced_together_with_their_labels() -> None:
     bank = bank_of(torch.full((3, 1, 8, 8), 255).byte(), torch.full((3,), 2))
     images, amount = torch.zeros(4, 1, 8, 8), torch.tensor([0.0, 1.0, 0.0, 1.0])
     classes, generator = torch.tensor([0, 0, 1, 1]), torch.Generator()
@@ -123,7 +123,7 @@ def test_rows_are_replaced_with_their_labels() -> None:
 
 
 @pytest.mark.parametrize(("length", "row"), [(2, [7, 8]), (5, [7, 8, 9, 0, 0])])
-def test_sentences_take_the_batchs_length(length: int, row: list[int]) -> None:
+def test_generated_sentences_get_the_length_of_the_batch(length: int, row: list[int]) -> None:
     bank = bank_of(torch.tensor([[7, 8, 9]]), torch.tensor([1]))
     ids = torch.full((2, length), 4)
     result, labels = replaced(

@@ -1,4 +1,4 @@
-"""A DCGAN makes images of every size, of their class, the same ones from one seed."""
+"""A DCGAN makes images of every size, of their class, fixed by a seed."""
 
 from dataclasses import replace
 
@@ -26,7 +26,9 @@ def halves(seed: int = 0) -> FitData:
 
 @pytest.mark.parametrize("size", [(8, 8), (12, 10), (28, 28), (33, 47), (64, 64)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_images_of_every_size(size: tuple[int, int], channels: int) -> None:
+def test_generator_and_discriminator_fit_images_of_every_size(
+    size: tuple[int, int], channels: int
+) -> None:
     shape, labels = (channels, *size), torch.tensor([0, 1, 2])
     images = ImageGenerator(shape, 3, 2, 4)(torch.randn(3, 4), labels)
     assert images.shape == (3, *shape)
@@ -35,10 +37,10 @@ def test_images_of_every_size(size: tuple[int, int], channels: int) -> None:
     assert (verdict.shape, guessed.shape) == ((3,), (3, 3))
 
 
-def test_samples_are_of_their_class_and_differ() -> None:
+def test_samples_resemble_their_class_and_differ() -> None:
     source = load("digits")
     train = source.train[torch.arange(300)]
-    bank = DCGAN(steps=800, samples=500)(FitData(train, 10, 0))
+    bank = DCGAN(width=24, steps=500, samples=500)(FitData(train, 10, 0))
     distances = torch.cdist(
         bank.samples.inputs.flatten(1).float(), source.test.inputs.flatten(1).float()
     )
@@ -49,7 +51,7 @@ def test_samples_are_of_their_class_and_differ() -> None:
     assert bank.seconds > 0
 
 
-def test_a_seed_fixes_the_samples_and_global_random_state_is_left_alone() -> None:
+def test_seed_fixes_the_samples_and_the_global_random_state_is_unchanged() -> None:
     settings = replace(SMALL, steps=3)
     before = torch.get_rng_state()
     first, again = settings.make(halves()), settings.make(halves())
@@ -58,23 +60,23 @@ def test_a_seed_fixes_the_samples_and_global_random_state_is_left_alone() -> Non
     assert not torch.equal(first.inputs, settings.make(halves(seed=1)).inputs)
 
 
-def test_epochs_stand_in_place_of_steps() -> None:
+def test_epochs_replace_steps() -> None:
     in_steps = replace(SMALL, steps=6).make(halves())  # 120 images in batches of 32: 3 an epoch
     in_epochs = replace(SMALL, epochs=2).make(halves())
     assert torch.equal(in_steps.inputs, in_epochs.inputs)
 
 
-def test_an_untrained_generator_counts_as_collapsed() -> None:
+def test_untrained_generator_is_reported_as_collapsed() -> None:
     assert "it collapsed: samples of class " in replace(SMALL, steps=0)(halves()).problem
 
 
-def test_one_that_diverges_is_found_out() -> None:
+def test_diverged_training_is_reported() -> None:
     bank = replace(SMALL, learning_rate=float("inf"))(halves())
     assert bank.problem.startswith("it diverged: its loss was not finite after ")
     assert len(bank.samples) == 0
 
 
-def test_few_images_are_enough_to_start() -> None:
+def test_training_set_smaller_than_a_batch_is_accepted() -> None:
     train = halves().train[torch.arange(3)]
     assert len(replace(SMALL, steps=2)(FitData(train, 2, 0)).samples) == 200
 
@@ -87,7 +89,9 @@ def test_few_images_are_enough_to_start() -> None:
         (replace(SMALL, width=0), (8, 8), "width must be at least 1, got 0"),
     ],
 )
-def test_what_it_cannot_do_is_said(settings: DCGAN, size: tuple[int, int], sentence: str) -> None:
+def test_wrong_sizes_and_settings_are_refused(
+    settings: DCGAN, size: tuple[int, int], sentence: str
+) -> None:
     train = Examples(torch.zeros(4, 1, *size).byte(), torch.arange(4) % 2)
     with pytest.raises(AdaptAugError, match=sentence):
         settings(FitData(train, 2, 0))

@@ -1,4 +1,4 @@
-"""Distances worked out by hand."""
+"""Distances within classes, by hand."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def images(*levels: int) -> torch.Tensor:
     return torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
 
 
-def test_images_are_as_far_apart_as_their_pixels() -> None:
+def test_distance_of_images_matches_hand_computation() -> None:
     examples = Examples(images(0, 51, 255), torch.tensor([0, 0, 1]))
     others = Examples(images(255, 102), torch.tensor([1, 0]))
     assert nearest(examples, others).tolist() == pytest.approx([0.4, 0.2, 0.0], abs=1e-6)
@@ -20,7 +20,7 @@ def test_images_are_as_far_apart_as_their_pixels() -> None:
     assert spread[1:].isnan().all()  # one example, and none
 
 
-def test_sentences_are_as_far_apart_as_their_words() -> None:
+def test_distance_of_sentences_matches_hand_computation() -> None:
     ids = torch.tensor([[5, 6, 7, 0], [7, 6, 5, 5], [5, 8, 0, 0]])
     examples = Examples(ids, torch.zeros(3, dtype=torch.int64))
     # The first two hold the same words; the third has one of four in common with either.

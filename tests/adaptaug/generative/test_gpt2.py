@@ -1,4 +1,4 @@
-"""GPT-2 writes sentences of a class, in the words of the data set or in a tokenizer's own."""
+"""GPT-2 writes sentences of a class, with the data set's words or a pretrained tokenizer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_samples_are_sentences_of_their_class() -> None:
     assert bank.problem == ""
 
 
-def test_a_seed_fixes_the_samples_and_global_random_state_is_left_alone() -> None:
+def test_seed_fixes_the_samples_and_the_global_random_state_is_unchanged() -> None:
     settings, before = replace(SMALL, steps=3), torch.get_rng_state()
     first, again = (settings.make(opinions()[0]) for _ in range(2))
     assert torch.equal(first.inputs, again.inputs)
@@ -64,12 +64,12 @@ def test_a_seed_fixes_the_samples_and_global_random_state_is_left_alone() -> Non
     assert first.inputs.shape != other.inputs.shape or not torch.equal(first.inputs, other.inputs)
 
 
-def test_one_that_diverges_is_found_out() -> None:
+def test_diverged_training_is_reported() -> None:
     problem = replace(SMALL, steps=5, learning_rate=float("inf"))(opinions()[0]).problem
     assert problem == "it diverged: its loss was not finite after 5 steps"
 
 
-def test_one_that_repeats_itself_is_found_out() -> None:
+def test_repeated_samples_are_reported() -> None:
     problem = replace(SMALL, top_k=1)(opinions()[0]).problem
     assert problem.startswith("it collapsed: samples of class 'bad' lie 0.00 times as far apart")
 
@@ -98,7 +98,7 @@ def pretrained(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_pretrained_one_writes_text_that_is_read_with_our_words(pretrained: Path) -> None:
+def test_pretrained_samples_are_read_with_the_data_sets_words(pretrained: Path) -> None:
     data, vocabulary = opinions()
     settings = GPT2(pretrained=str(pretrained), steps=150, learning_rate=1e-2, samples=32)
     samples = settings.make(data)
@@ -116,12 +116,12 @@ def test_a_pretrained_one_writes_text_that_is_read_with_our_words(pretrained: Pa
         ({"samples": 0}, "samples must be at least 1, got 0"),
     ],
 )
-def test_what_does_not_fit_is_a_users_mistake(change: dict[str, object], sentence: str) -> None:
+def test_wrong_settings_and_data_are_refused(change: dict[str, object], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         replace(SMALL, **change)(opinions()[0])
 
 
-def test_a_pretrained_one_never_sees_that_a_word_was_unknown(pretrained: Path) -> None:
+def test_pretrained_model_is_trained_without_unknown_words(pretrained: Path) -> None:
     data, _ = opinions()
     data.train.inputs[0, 1] = UNKNOWN
     language = gpt2._Text(GPT2(pretrained=str(pretrained)), data)
@@ -131,7 +131,7 @@ def test_a_pretrained_one_never_sees_that_a_word_was_unknown(pretrained: Path) -
 
 
 def spoil(folder: Path, change: str) -> None:
-    """Makes something wrong with a model's folder."""
+    """Breaks something in a model's folder."""
     weights = folder / "model.safetensors"
     if change == "tokenizer":
         (folder / "tokenizer.json").unlink()
@@ -158,15 +158,13 @@ def spoil(folder: Path, change: str) -> None:
         ("other", "tokens must be among the model's 9, got"),
     ],
 )
-def test_a_folder_that_is_no_gpt2_is_a_users_mistake(
-    change: str, sentence: str, pretrained: Path
-) -> None:
+def test_folder_without_a_gpt2_is_refused(change: str, sentence: str, pretrained: Path) -> None:
     spoil(pretrained, change)
     with pytest.raises(AdaptAugError, match=sentence):
         replace(SMALL, pretrained=str(pretrained))(opinions()[0])
 
 
-def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(AdaptAugError, match="weights as safetensors"):
         replace(SMALL, pretrained=str(tmp_path))(opinions()[0])

@@ -1,4 +1,4 @@
-"""The ops that draw on a generator, held to the contract of all ops."""
+"""The ops that replace examples by generated ones, held to the contract of all ops."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from adaptaug.training.task import Task
 SMALL = {"steps": 3, "samples": 64, "width": 4}
 
 
-def test_the_table() -> None:
+def test_generating_ops_are_found_with_their_default_settings() -> None:
     assert [op.name for op in GENERATED_OPS] == ["generated", "generated_text"]
     assert [op.modalities for op in GENERATED_OPS] == [("image",), ("text",)]
     assert find("generated").fit == DCGAN()
@@ -33,14 +33,14 @@ def test_the_table() -> None:
 
 
 @pytest.mark.parametrize("op", GENERATED_OPS, ids=lambda op: op.name)
-def test_the_contract_of_ops(op: Op) -> None:
+def test_every_op_keeps_the_contract(op: Op) -> None:
     if op.name == "generated_text":
         pytest.importorskip("transformers")
     make = {"generated": generated, "generated_text": generated_text}[op.name]
     check_op(make(**SMALL))
 
 
-def test_the_magnitude_is_the_share() -> None:
+def test_magnitude_is_the_share_of_generated_rows() -> None:
     bank = Bank(Examples(torch.full((3, 1, 8, 8), 255).byte(), torch.full((3,), 1)), 0.0)
     space = OpSpace([generated(), "vflip"])
     space.banks = {"generated": bank}
@@ -50,7 +50,7 @@ def test_the_magnitude_is_the_share() -> None:
     assert float(labels.float().mean()) == pytest.approx(0.25, abs=0.02)
 
 
-def test_generated_rows_go_through_the_other_ops() -> None:
+def test_generated_rows_are_augmented_by_the_other_ops() -> None:
     bank = Bank(Examples(torch.full((3, 1, 8, 8), 255).byte(), torch.full((3,), 1)), 0.0)
     space = OpSpace(["mixup", "brightness", generated()])  # applied in the order of the stages
     space.banks = {"generated": bank}
@@ -60,14 +60,14 @@ def test_generated_rows_go_through_the_other_ops() -> None:
     assert len(whole.mean(dim=(1, 2, 3)).unique()) > 8
 
 
-def test_an_op_that_is_not_fitted_says_so() -> None:
+def test_op_that_is_not_fitted_is_refused() -> None:
     space, batch, classes = OpSpace(["generated"]), torch.rand(4, 1, 8, 8), torch.arange(4)
     assert space.apply(batch, classes, [0.0], torch.Generator())[0] is batch
     with pytest.raises(AdaptAugError, match="op 'generated' must be fitted to the training split"):
         space.apply(batch, classes, [0.5], torch.Generator())
 
 
-def test_an_episode_generates_and_probes_alike_from_one_seed() -> None:
+def test_episode_with_a_generating_op_repeats_by_seed() -> None:
     task = Task(n_train=60, n_validation=60, steps=8, decisions=2, width=4)
     space = OpSpace([generated(steps=40, samples=64, width=8, learning_rate=3e-3), "noise"])
     runs = []
@@ -80,7 +80,7 @@ def test_an_episode_generates_and_probes_alike_from_one_seed() -> None:
     assert torch.equal(runs[0][1].inputs, runs[1][1].inputs)
 
 
-def test_its_cost_is_that_of_drawing_not_of_training() -> None:
+def test_cost_is_that_of_drawing_without_training() -> None:
     bank = Bank(Examples(torch.zeros(3, 1, 8, 8).byte(), torch.zeros(3, dtype=torch.int64)), 1e6)
     op = replace(generated(), fit=lambda data: bank)
     costs = calibrate(Task(n_train=60, n_validation=60, width=4), OpSpace([op]))

@@ -75,7 +75,7 @@ def test_hue_by_half_a_turn_mirrors_the_chroma():
     assert chroma(after) == pytest.approx([-value for value in chroma(before)], abs=2e-3)
 
 
-def test_images_that_are_not_rgb_weigh_their_channels_alike():
+def test_channels_weigh_alike_where_images_are_not_rgb():
     images = torch.tensor([0.2, 0.6]).view(1, 2, 1, 1)
     _same(_recoloured(images, colour.contrast, -1.0), torch.full((1, 2, 1, 1), 0.4))
 

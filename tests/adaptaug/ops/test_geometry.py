@@ -35,7 +35,7 @@ def test_rotate_keeps_distances_in_an_image_that_is_not_square():
     _same(_warped(image, geometry.rotate, 90.0), expected)
 
 
-def test_rotation_matrix_is_the_textbook_one():
+def test_rotation_matrix_matches_the_textbook():
     matrix = geometry.rotate(torch.tensor([30.0]), (4, 4))[0]
     half, root = 0.5, math.sqrt(3) / 2
     _same(matrix, [[root, -half, 0.0], [half, root, 0.0], [0.0, 0.0, 1.0]])
@@ -87,7 +87,7 @@ def test_flips_reverse_one_side(function, axis):
     _same(_warped(image, function, 0.0), image)
 
 
-def test_the_warp_clips_nothing_but_rounding_and_keeps_its_argument():
+def test_warp_clips_rounding_errors_alone_and_keeps_its_argument():
     images = torch.ones(2, 3, 5, 7)
     result = geometry.warp(images, geometry.rotate(torch.tensor([10.0, 200.0]), (5, 7)))
     assert result.min() >= 0

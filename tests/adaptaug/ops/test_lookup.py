@@ -1,4 +1,4 @@
-"""Tables of training tokens, mentions and synonyms, against ones worked out by hand."""
+"""Tables of training tokens, mentions and synonyms, by hand."""
 
 import pickle
 
@@ -18,7 +18,7 @@ VOCABULARY = Vocabulary((*SPECIALS, "good", "fine", "not", "film"))
 LEXICON = {"good": ("fine", "nice"), "not": ("fine",), "fine": ("good",)}
 
 
-def test_tokens_are_listed_by_tag_as_often_as_they_occur():
+def test_tokens_are_listed_by_tag_once_per_occurrence():
     tables = tag_tables(TRAIN, CLASSES)
     assert tables.tokens.tolist() == [3, 4, 10, 10, 11, 12, 20, 0]
     assert tables.token_starts.tolist() == [0, 2, 4, 6]
@@ -33,7 +33,7 @@ def test_mentions_are_listed_by_type():
     assert tables.mention_counts.tolist() == [0, 2, 0, 1]
 
 
-def test_tags_are_told_apart():
+def test_outside_begin_and_inside_tags_match_hand_computation():
     tables = tag_tables(TRAIN, CLASSES)
     assert tables.outside.tolist() == [True, False, False, False]
     assert tables.begins.tolist() == [False, True, False, True]
@@ -41,7 +41,7 @@ def test_tags_are_told_apart():
     assert tables.continued.tolist() == [0, 2, 2, 3]  # there is no I-LOC
 
 
-def test_examples_without_mentions_make_tables_too():
+def test_examples_without_mentions_make_tables():
     tables = tag_tables(Examples(tensor([[3, 0]]), tensor([[0, -100]])), CLASSES)
     assert tables.mentions.tolist() == [[0]]
     assert tables.mention_counts.tolist() == [0, 0, 0, 0]
@@ -56,10 +56,10 @@ def test_stop_words_have_no_synonyms():
     assert tables.synonym_counts.tolist() == [0, 0, 0, 1, 1, 0, 0]
 
 
-def test_a_lexicon_of_stop_words_alone_is_refused():
+def test_lexicon_of_stop_words_alone_is_refused():
     train = Examples(tensor([[3, 4]]), tensor([1]))
     vocabulary = build_vocabulary(["the a film"])
-    with pytest.raises(AdaptAugError, match="that is no stop word, got none: 1 words"):
+    with pytest.raises(AdaptAugError, match="besides stop words, got none: 1 words"):
         build_tables(vocabulary, {"the": ("a",)}, train, ("bad", "good"), "text")
 
 
@@ -70,7 +70,7 @@ def test_without_a_lexicon_there_are_no_synonyms():
     assert tables.tags.token_counts.tolist() == [2, 2, 2, 1]
 
 
-def test_tables_move_and_pickle_whole():
+def test_tables_move_to_a_device_and_pickle():
     tables = build_tables(VOCABULARY, LEXICON, TRAIN, CLASSES, "tagging")
     moved = tables.to("meta")
     assert moved.vocabulary_size == 7
@@ -80,7 +80,7 @@ def test_tables_move_and_pickle_whole():
     assert torch.equal(again.tags.tokens, tables.tags.tokens)
 
 
-def test_a_lexicon_of_other_words_and_tags_of_another_form_are_refused():
+def test_lexicon_without_the_words_and_tags_not_in_bio_form_are_refused():
     with pytest.raises(AdaptAugError, match="lexicon"):
         build_tables(VOCABULARY, {"cat": ("dog",)}, TRAIN, CLASSES, "tagging")
     with pytest.raises(AdaptAugError, match="'NOUN'"):

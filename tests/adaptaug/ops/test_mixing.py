@@ -30,7 +30,7 @@ def test_mixup_weighs_partner_and_label_by_the_amount():
         torch.testing.assert_close(labels[sample], expected)
 
 
-def test_cutmix_label_weights_are_the_area_really_pasted():
+def test_cutmix_label_weights_equal_the_pasted_area():
     amount = torch.tensor([0.0, 0.1, 0.25, 0.5])
     images, labels = mixing.cutmix(_batch(), LABELS, amount, Generator().manual_seed(0))
     partner = _partners()
@@ -45,7 +45,7 @@ def test_cutmix_label_weights_are_the_area_really_pasted():
             assert (images[sample, 0][~pasted] == _batch()[sample, 0, 0, 0]).all()
 
 
-def test_what_is_given_stays_as_it_is():
+def test_arguments_are_unmodified():
     given, labels = _batch().clone(), LABELS.clone()
     for function in (mixing.mixup, mixing.cutmix):
         function(given, labels, torch.full((4,), 0.5), Generator().manual_seed(0))

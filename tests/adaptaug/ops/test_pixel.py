@@ -26,7 +26,7 @@ def _same(got, expected):
     torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
 
 
-def test_noise_has_each_samples_own_deviation():
+def test_noise_has_the_standard_deviation_of_each_sample():
     images = torch.full((3, 1, 100, 100), 0.5)
     noisy = pixel.noise(images, _amount(0.0, 0.05, 0.1), _generator())
     assert torch.equal(noisy[0], images[0])
@@ -56,7 +56,7 @@ def _inside(at, side):
     return sum(math.exp(-((position - at) ** 2) / 2) for position in range(side))
 
 
-def test_blur_keeps_flat_images_and_what_has_no_amount():
+def test_blur_keeps_flat_images_and_images_of_amount_0():
     images = torch.rand(2, 3, 6, 5, generator=_generator())
     images[0] = 0.7
     blurred = pixel.blur(images, _amount(1.0, 0.0), _generator())
@@ -64,7 +64,7 @@ def test_blur_keeps_flat_images_and_what_has_no_amount():
     _same(blurred[1], images[1])
 
 
-def test_blur_grows_with_sides_above_32():
+def test_blur_radius_grows_with_sides_above_32():
     images = torch.zeros(1, 1, 64, 64)
     images[0, 0, 32, 32] = 1
     row = pixel.blur(images, _amount(1.0), _generator())[0, 0, 32]

@@ -1,4 +1,4 @@
-"""Ops for tagged sentences keep the contract, and the tags true."""
+"""Ops for tagged sentences: the contract of all ops, and tags that still fit their tokens."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def _apply(name, ids, tags, magnitude=1.0, count=300):
 
 
 def _pairs(ids, tags):
-    """The different rows that occur, ids and tags in turn."""
+    """The distinct rows, each as ids and tags."""
     return {(tuple(i), tuple(t)) for i, t in zip(ids.tolist(), tags.tolist(), strict=True)}
 
 
@@ -40,23 +40,23 @@ def test_every_op_keeps_the_contract(op):
 
 
 @pytest.mark.parametrize("op", TAGGING_OPS, ids=lambda op: op.name)
-def test_the_form_for_a_gpu_keeps_the_contract(op, monkeypatch):
+def test_form_for_gpus_keeps_the_contract(op, monkeypatch):
     monkeypatch.setattr(tokens, "_must_not_wait", lambda values: True)
     check_op(op)
 
 
-def test_the_table_is_what_tagging_has():
+def test_all_tagging_ops_are_in_the_table():
     assert set(TAGGING_OPS) == set(ops_for("tagging").values())
     assert [op.name for op in TAGGING_OPS if op.needs_lexicon] == ["synonym_outside"]
 
 
 @pytest.mark.parametrize(("wrong", "place"), [(7, "got 7 in row 0"), (-1, "got -1 in row 0")])
-def test_a_tag_outside_the_classes_is_refused(wrong, place):
+def test_tag_outside_the_classes_is_refused(wrong, place):
     with pytest.raises(AdaptAugError, match=rf"tags must lie in 0\.\.6, the classes, {place}"):
         _apply("labelwise", [6, 13, 0], [0, wrong, -100])
 
 
-def test_labelwise_takes_training_tokens_of_the_tag_as_often_as_they_occur():
+def test_labelwise_draws_training_tokens_of_the_tag_by_frequency():
     ids, tags = _apply("labelwise", [6, 13, 0], [0, 1, -100], count=4000)
     assert tags[:, :2].eq(tensor([0, 1])).all()
     new = ids[:, 0][ids[:, 0] != 6]
@@ -67,17 +67,17 @@ def test_labelwise_takes_training_tokens_of_the_tag_as_often_as_they_occur():
     assert set(ids[:, 1].tolist()) == {13, 10, 12}
 
 
-def test_labelwise_leaves_a_tag_that_training_does_not_have():
+def test_labelwise_leaves_tokens_whose_tag_training_lacks():
     ids, _ = _apply("labelwise", [35, 36], [5, 6])
     assert torch.equal(ids, tensor([[35, 36]]).repeat(300, 1))
 
 
-def test_synonyms_come_outside_of_mentions_only():
+def test_synonyms_replace_only_tokens_outside_mentions():
     ids, tags = _apply("synonym_outside", [3, 10, 3, 4], [0, 1, 1, 0])
     assert _pairs(ids, tags) == {((3, 10, 3, 4), (0, 1, 1, 0)), ((30, 10, 3, 4), (0, 1, 1, 0))}
 
 
-def test_a_mention_is_replaced_by_one_of_its_type_and_tags_follow():
+def test_mention_is_replaced_by_one_of_its_type_with_its_tags():
     ids, tags = _apply("mention", [6, 20, 7, 0, 0], [0, 3, 0, -100, -100])
     assert _pairs(ids, tags) == {
         ((6, 20, 7, 0, 0), (0, 3, 0, -100, -100)),
@@ -90,7 +90,7 @@ def test_a_mention_is_replaced_by_one_of_its_type_and_tags_follow():
     }
 
 
-def test_a_mention_beyond_the_end_is_cut_and_two_in_a_row_are_told_apart():
+def test_mention_is_cut_at_the_end_and_adjacent_mentions_stay_apart():
     ids, tags = _apply("mention", [6, 20], [0, 3])
     assert _pairs(ids, tags) == {((6, 20), (0, 3)), ((6, 21), (0, 3))}
     ids, tags = _apply("mention", [12, 20, 0], [1, 3, -100], count=1000)
@@ -102,12 +102,12 @@ def test_a_mention_beyond_the_end_is_cut_and_two_in_a_row_are_told_apart():
     }
 
 
-def test_a_mention_of_a_type_that_training_does_not_have_stays():
+def test_mention_whose_type_training_lacks_is_kept():
     ids, tags = _apply("mention", [35, 36, 6], [5, 6, 0])
     assert _pairs(ids, tags) == {((35, 36, 6), (5, 6, 0))}
 
 
-def test_mentions_without_any_in_training_and_rows_of_padding_survive():
+def test_training_without_mentions_and_rows_of_padding_are_handled():
     tables = TokenTables(
         40, None, None, tag_tables(Examples(tensor([[3]]), tensor([[0]])), CLASSES)
     )
@@ -118,7 +118,7 @@ def test_mentions_without_any_in_training_and_rows_of_padding_survive():
     assert result[1].tolist() == [0, 0]
 
 
-def test_segments_are_shuffled_and_tags_stay():
+def test_segments_are_shuffled_and_tags_keep_their_places():
     ids, tags = _apply("segments", [3, 4, 21, 22, 12, 13, 5, 0], [0, 0, 3, 4, 1, 2, 0, -100])
     assert tags.eq(tensor([0, 0, 3, 4, 1, 2, 0, -100])).all()
     starts = {tuple(row) for row in ids.tolist()}
@@ -133,7 +133,7 @@ def test_segments_are_shuffled_and_tags_stay():
     assert changed.item() == pytest.approx(0.25, abs=0.08)
 
 
-def test_training_tokens_are_the_only_source():
+def test_new_tokens_come_from_the_training_split_alone():
     ids, tags = _apply("labelwise", [6, 13, 14, 24], [0, 1, 2, 3])
     known = {6, 13, 14, 24} | set(TRAIN.inputs.flatten().tolist())
     assert set(ids.flatten().tolist()) <= known

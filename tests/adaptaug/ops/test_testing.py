@@ -1,4 +1,4 @@
-"""The contract check finds every way to break the contract."""
+"""`check_op` names the rule that an op breaks, for every rule."""
 
 import random
 
@@ -68,13 +68,13 @@ OWN = torch.Generator().manual_seed(0)
         (_never_nothing, "near the identity"),
     ],
 )
-def test_a_broken_op_is_told_what_it_breaks(function, rule):
+def test_rule_that_an_image_op_breaks_is_named(function, rule):
     op = Op("broken", "pixel", 1.0, "share", function)
     with pytest.raises(AssertionError, match=f"{rule}.* of op 'broken'"):
         check_op(op)
 
 
-def test_a_good_op_passes():
+def test_correct_image_op_passes():
     check_op(Op("good", "pixel", 1.0, "share", lambda images, amount, _: _scale(images, amount)))
 
 
@@ -107,10 +107,10 @@ def _sentence_op(change):
         (lambda ids, tags, mask, _: (torch.where(ids > 0, 2, 0), tags), "near the identity"),
     ],
 )
-def test_a_broken_op_on_sentences_is_told_what_it_breaks(change, rule):
+def test_rule_that_a_token_op_breaks_is_named(change, rule):
     with pytest.raises(AssertionError, match=f"{rule}.* of op 'broken'"):
         check_op(_sentence_op(change))
 
 
-def test_a_good_op_on_sentences_passes():
+def test_correct_token_op_passes():
     check_op(_sentence_op(lambda ids, tags, mask, _: (torch.where(mask, 2, ids), tags)))

@@ -1,4 +1,4 @@
-"""Ops for sentences keep the contract, and do what the paper says."""
+"""Ops for sentences, EDA among them: the contract of all ops, and effects by hand."""
 
 import pytest
 import torch
@@ -42,13 +42,13 @@ def test_every_op_keeps_the_contract(op):
 
 
 @pytest.mark.parametrize("op", [*TEXT_OPS, EDA], ids=lambda op: op.name)
-def test_the_form_for_a_gpu_keeps_the_contract(op, monkeypatch):
+def test_form_for_gpus_keeps_the_contract(op, monkeypatch):
     monkeypatch.setattr(tokens, "_must_not_wait", lambda values: True)
     check_op(op)
 
 
 @pytest.mark.parametrize("op", [*TEXT_OPS, EDA], ids=lambda op: op.name)
-def test_single_tokens_and_padding_alone_survive(op):
+def test_rows_of_one_token_and_of_padding_alone_are_handled(op):
     ids = tensor([[0, 0, 0], [3, 0, 0], [5, 0, 0]]).repeat(50, 1)
     result = _apply(op.name, ids)
     assert result.shape == ids.shape
@@ -58,9 +58,10 @@ def test_single_tokens_and_padding_alone_survive(op):
     assert _apply(op.name, ids[:, :1]).shape == (150, 1)
 
 
-def test_eda_is_no_op_of_the_table_but_known_by_name():
+def test_eda_and_generated_text_are_registered_beside_the_table():
     assert EDA not in TEXT_OPS
-    assert list(ops_for("text").values()) == [*TEXT_OPS, EDA, find("generated_text")]
+    generated = find("generated_text")  # registered by this, if not before
+    assert list(ops_for("text").values()) == [*TEXT_OPS, EDA, generated]
     assert [op.name for op in TEXT_OPS if op.needs_lexicon] == ["synonym", "insertion"]
 
 
@@ -73,7 +74,7 @@ def test_synonyms_come_from_the_table_and_other_words_stay():
     assert share.item() == pytest.approx(0.5, abs=0.05)  # the rate is uniform in [0, 1)
 
 
-def test_insertions_are_synonyms_of_the_rows_words():
+def test_inserted_words_are_synonyms_of_the_rows_words():
     result = _apply("insertion", _rows([3, 5, 6, 7, 0, 0, 0, 0]))
     assert set(result.unique().tolist()) == {0, 3, 5, 6, 7, 13}
     assert torch.equal(result.masked_fill(result == 13, 0).sort(dim=1).values[:, -4:],
@@ -83,7 +84,7 @@ def test_insertions_are_synonyms_of_the_rows_words():
     assert len(set((result == 13).int().argmax(1)[inserted == 1].tolist())) == 4
 
 
-def test_without_a_word_that_has_synonyms_nothing_is_inserted():
+def test_nothing_is_inserted_where_no_word_has_synonyms():
     ids = tensor([[5, 6, 7, 0], [5, 4, 0, 0]]).repeat(100, 1)
     result = _apply("insertion", ids)
     assert torch.equal(result[::2], ids[::2])
@@ -107,7 +108,7 @@ def test_deletion_leaves_the_rest_in_order():
     assert (result > 0).sum(1).float().mean().item() == pytest.approx(7 * 0.75, abs=0.2)
 
 
-def test_masking_hides_words_but_no_padding():
+def test_masking_replaces_words_but_no_padding():
     ids = _rows([3, 4, 5, 6, 0])
     result = _apply("masking", ids)
     changed = result != ids
@@ -136,7 +137,7 @@ def test_eda_changes_a_tenth_of_the_words_by_one_technique_in_nine_rows_of_ten()
     assert shares == pytest.approx([0.225, 0.225, 0.22, 0.2], abs=0.03)
 
 
-def test_eda_swaps_a_pair_for_certain_and_drops_a_word_of_short_rows():
+def test_eda_swaps_and_drops_at_least_one_word_of_short_rows():
     result = _apply("eda", _rows([5, 6, 0], 1000))
     pairs = result.unique(dim=0).tolist()
     assert pairs == [[5, 0, 0], [5, 6, 0], [6, 0, 0], [6, 5, 0]]

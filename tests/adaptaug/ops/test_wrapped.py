@@ -1,4 +1,4 @@
-"""torchvision's transforms as ops: per sample, reproducible, and global state left alone."""
+"""torchvision's transforms as ops: drawn per sample, repeatable, global state unchanged."""
 
 import pickle
 
@@ -29,11 +29,11 @@ def test_torchvision_transforms_keep_the_contract(transform):
     check_op(wrap(transform))
 
 
-def test_a_transform_of_floats_keeps_the_contract():
+def test_transform_of_floats_keeps_the_contract():
     check_op(wrap(v2.GaussianNoise(), dtype=torch.float32))
 
 
-def test_samples_are_transformed_with_the_magnitudes_probability():
+def test_samples_are_transformed_with_probability_magnitude():
     flipped = _apply(wrap(v2.RandomHorizontalFlip(1.0), dtype=torch.float32), 0.25)
     changed = (flipped != IMAGES).flatten(1).any(1)
     assert torch.equal(flipped[changed], IMAGES[changed].flip(3))
@@ -45,7 +45,7 @@ def test_each_sample_draws_its_own_parameters():
     assert len(result.unique(dim=0)) > 16
 
 
-def test_another_seed_gives_another_result():
+def test_result_depends_on_the_seed():
     op = wrap(v2.RandAugment())
     assert not torch.equal(_apply(op, 1.0, seed=0), _apply(op, 1.0, seed=1))
 
@@ -60,26 +60,26 @@ def test_uint8_is_rounded_to_the_nearest_value():
     assert torch.equal(result, images)
 
 
-def test_names_come_from_the_transform_or_the_user():
+def test_name_is_that_of_the_transform_or_the_given_one():
     assert wrap(v2.RandAugment()).name == "RandAugment"
     assert wrap(v2.RandAugment(), "usual").name == "usual"
 
 
-def test_a_wrapped_op_pickles():
+def test_wrapped_op_pickles():
     op = wrap(v2.TrivialAugmentWide())
     assert torch.equal(_apply(pickle.loads(pickle.dumps(op)), 1.0), _apply(op, 1.0))
 
 
-def test_a_transform_that_changes_the_shape_is_refused():
+def test_transform_that_changes_the_shape_is_refused():
     with pytest.raises(AdaptAugError, match=r"got \(3, 4, 4\) from op 'CenterCrop'"):
         _apply(wrap(v2.CenterCrop(4)), 1.0)
 
 
-def test_a_transform_that_makes_no_tensor_is_refused():
+def test_transform_that_returns_no_tensor_is_refused():
     with pytest.raises(AdaptAugError, match=r"keep the shape .*, got Image from op 'ToPILImage'"):
         _apply(wrap(v2.ToPILImage()), 1.0)
 
 
-def test_another_dtype_is_refused():
+def test_integer_dtype_other_than_uint8_is_refused():
     with pytest.raises(AdaptAugError, match=r"got torch\.int64"):
         wrap(v2.RandAugment(), dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""Costs: read from a table, by hand."""
+"""Costs from a table, by hand."""
 
 import json
 
@@ -24,19 +24,19 @@ TABLE = CostTable(
         ([1, 1, 1, 1, 1, 1], 0.75),
     ],
 )
-def test_an_interval_by_hand(magnitudes: list[float], cost: float) -> None:
+def test_cost_of_an_interval_matches_hand_computation(magnitudes: list[float], cost: float) -> None:
     assert TABLE.interval(SPACE, magnitudes, 10) == pytest.approx(10 * cost)
 
 
-def test_plain_data_there_and_back() -> None:
+def test_plain_data_round_trip_is_exact() -> None:
     assert CostTable.from_dict(json.loads(json.dumps(TABLE.to_dict()))) == TABLE
     assert CostTable.from_dict({}) == CostTable()
 
 
-def test_a_table_of_an_older_policy() -> None:
+def test_missing_entries_take_their_defaults() -> None:
     older = CostTable.from_dict({"stages": {"noise": 0.4}, "observe": 2.0, "default": 0.1})
     assert older == CostTable({"noise": 0.4}, observe=2.0, validate=0.5)
 
 
-def test_an_observation_by_hand() -> None:
+def test_cost_of_an_observation_depends_on_probes() -> None:
     assert (TABLE.observation(probe=True), TABLE.observation(probe=False)) == (2.0, 0.75)

@@ -1,4 +1,4 @@
-"""Observations: bounded, scale-free, worked out by hand, and harmless to what they look at."""
+"""Observations: features by hand, bounded and scale-free; the model stays unchanged."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ from adaptaug.policy.observation import (
     observation_size,
 )
 
-MIDDLE = Situation(progress=0.5, passes=3.0, learning_rate=0.7, batches=None, cost=0.25)
+MIDDLE = Situation(progress=0.5, epochs=3.0, learning_rate=0.7, batches=None, cost=0.25)
 
 
 class Brightness(nn.Module):
@@ -81,7 +81,7 @@ def op_features(observation: Observation, index: int) -> dict[str, float]:
     return dict(zip(OP_FEATURES, observation.ops[index].tolist(), strict=True))
 
 
-def test_sizes_and_layout() -> None:
+def test_features_have_their_sizes_and_layout() -> None:
     observation = observer().observe(Brightness(), MIDDLE)
     assert observation.run.shape == (16,) == (len(GLOBAL_FEATURES),)
     assert observation.ops.shape == (3, 6) == (len(OPS), len(OP_FEATURES))
@@ -91,8 +91,8 @@ def test_sizes_and_layout() -> None:
     assert flat[16:22].tolist() == observation.ops[0].tolist()
 
 
-def test_run_features_by_hand() -> None:
-    situation = replace(MIDDLE, batches=Metrics(loss=0.3, accuracy=0.9))
+def test_run_features_match_hand_computation() -> None:
+    situation = replace(MIDDLE, batches=Metrics(loss=0.3, score=0.9))
     watching = observer(validation=flipped(black_and_white()))
     seen = run_features(watching.observe(Brightness(), situation))
     # logits -1 and 1 (or 1 and -1), always right on train, always wrong on validation
@@ -101,27 +101,32 @@ def test_run_features_by_hand() -> None:
     assert seen == pytest.approx(
         {
             "progress": 0.5,
-            "log_passes": 0.5,  # log2(1 + 3) / 4
-            "log_passes_left": math.log2(2.5) / 4,
+            "log_epochs": 0.5,  # log2(1 + 3) / 4
+            "log_epochs_left": math.log2(2.5) / 4,
             "learning_rate": 0.7,
             "batch_loss": 0.3 / math.log(2),
             "batch_accuracy": 0.8,  # 0.9 where chance is 0.5
             "train_loss": right,
-            "train_accuracy": 1.0,
+            "train_score": 1.0,
             "validation_loss": wrong,
-            "validation_accuracy": -1.0,
+            "validation_score": -1.0,
             "loss_gap": wrong - right,
-            "accuracy_gap": 1.0,
+            "score_gap": 1.0,
             "train_loss_change": 0.0,
             "validation_loss_change": 0.0,
-            "validation_accuracy_change": 0.0,
+            "validation_score_change": 0.0,
             "cost": 0.25,
         },
         rel=1e-5,
     )
 
 
-def test_changes_since_the_last_decision() -> None:
+def test_validation_has_loss_and_score_unscaled() -> None:
+    seen = observer().observe(Brightness(), MIDDLE)
+    assert seen.validation == Metrics(pytest.approx(math.log(1 + math.exp(-2))), 1.0)
+
+
+def test_change_features_are_since_the_last_decision() -> None:
     model, watching = Brightness(2.0), observer()
     first = run_features(watching.observe(model, MIDDLE))
     with torch.no_grad():
@@ -131,34 +136,34 @@ def test_changes_since_the_last_decision() -> None:
     assert first["validation_loss_change"] == 0
     assert second["train_loss_change"] == pytest.approx(loss, rel=1e-5)
     assert second["validation_loss_change"] == pytest.approx(loss, rel=1e-5)
-    assert second["validation_accuracy_change"] == -2
+    assert second["validation_score_change"] == -2
     third = run_features(watching.observe(model, MIDDLE))
     assert third["validation_loss_change"] == 0
 
 
-def test_before_the_first_batch_clean_examples_stand_in() -> None:
+def test_batch_features_before_the_first_batch_are_those_of_clean_examples() -> None:
     seen = run_features(observer().observe(Brightness(), MIDDLE))
     assert seen["batch_loss"] == seen["train_loss"]
-    assert seen["batch_accuracy"] == seen["train_accuracy"]
+    assert seen["batch_accuracy"] == seen["train_score"]
 
 
-def test_probes_by_hand() -> None:
+def test_probe_features_match_hand_computation() -> None:
     watching = observer()
     model = Brightness()
     seen = [watching.observe(model, replace(MIDDLE, progress=p)) for p in (0.0, 0.5, 0.75, 1.0)]
     loss = 2 / math.log(2)  # log(1 + e^2) - log(1 + e^-2) = 2
-    assert op_features(seen[0], 1)["probe_loss"] == 0  # an untrained child says nothing
+    assert op_features(seen[0], 1)["probe_loss"] == 0  # not probed before the first batch
     inverted = op_features(seen[1], 1)
     assert inverted["probe_loss"] == pytest.approx(loss, rel=1e-5)
     assert inverted["probe_loss_change"] == pytest.approx(loss, rel=1e-5)
     assert inverted["probe_accuracy"] == -1
     assert op_features(seen[2], 1)["probe_loss"] == inverted["probe_loss"]
     assert op_features(seen[2], 1)["probe_loss_change"] == 0
-    assert seen[3].ops[:, :2].tolist() == [[0, 0]] * 3  # nobody decides at the end
+    assert seen[3].ops[:, :2].tolist() == [[0, 0]] * 3  # nor after the last decision
 
 
-def test_without_probes_only_what_concerns_the_ops_is_missing() -> None:
-    model, situation = Brightness(), replace(MIDDLE, batches=Metrics(loss=0.3, accuracy=0.9))
+def test_only_probe_features_are_0_without_probes() -> None:
+    model, situation = Brightness(), replace(MIDDLE, batches=Metrics(loss=0.3, score=0.9))
     full, short = observer(), observer()
     for watching in (full, short):
         watching.remember([0.2, 0.0, 1.0])
@@ -171,7 +176,7 @@ def test_without_probes_only_what_concerns_the_ops_is_missing() -> None:
         assert validated.ops[:, :3].tolist() == [[0, 0, 0]] * 3
 
 
-def test_without_probes_no_op_is_applied() -> None:
+def test_no_op_is_applied_without_probes() -> None:
     def refuse(images: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:
         raise AssertionError("applied")
 
@@ -181,7 +186,7 @@ def test_without_probes_no_op_is_applied() -> None:
         observer(ops=(refusing,)).observe(Brightness(), MIDDLE)
 
 
-def test_an_observation_without_probes_changes_no_later_probe() -> None:
+def test_observation_without_probes_does_not_change_later_probes() -> None:
     model = Brightness()
     with_break, without = observer(), observer()
     for watching in (with_break, without):
@@ -192,7 +197,7 @@ def test_an_observation_without_probes_changes_no_later_probe() -> None:
     )
 
 
-def test_features_by_name() -> None:
+def test_features_are_found_by_name() -> None:
     seen = observer().observe(Brightness(), MIDDLE)
     assert {name: seen.feature(name) for name in GLOBAL_FEATURES} == run_features(seen)
     assert seen.feature("learning_rate") == pytest.approx(0.7)
@@ -200,15 +205,15 @@ def test_features_by_name() -> None:
         seen.feature("loss")
 
 
-def test_the_probe_of_an_op_that_does_nothing_is_exactly_zero() -> None:
+def test_probe_of_an_op_that_does_nothing_is_exactly_0() -> None:
     seen = observer().observe(Brightness(), MIDDLE)
     assert op_features(seen, 0)["probe_loss"] == 0
     assert op_features(seen, 0)["probe_accuracy"] == 0
-    # and so is that of any op, on a child that does not look
+    # and so is that of any op, on a child whose logits are constant
     assert observer().observe(Uniform(2), MIDDLE).ops[:, :3].tolist() == [[0, 0, 0]] * 3
 
 
-def test_a_probe_draws_the_same_every_time() -> None:
+def test_probe_draws_the_same_every_time() -> None:
     watching, model = observer(), Brightness()
     first, second = watching.observe(model, MIDDLE), watching.observe(model, MIDDLE)
     assert op_features(first, 2)["probe_loss"] == op_features(second, 2)["probe_loss"] != 0
@@ -216,7 +221,7 @@ def test_a_probe_draws_the_same_every_time() -> None:
     assert np.array_equal(first.flat(), observer().observe(model, MIDDLE).flat())
 
 
-def test_magnitudes_are_remembered() -> None:
+def test_last_and_mean_magnitudes_match_hand_computation() -> None:
     watching, model = observer(), Brightness()
     fresh = watching.observe(model, MIDDLE)
     watching.remember([0.2, 0.0, 1.0])
@@ -228,15 +233,15 @@ def test_magnitudes_are_remembered() -> None:
 
 
 @pytest.mark.parametrize(("channels", "applies"), [(1, 0.0), (3, 1.0)])
-def test_an_op_that_makes_no_sense_for_the_images_says_so(channels: int, applies: float) -> None:
+def test_applies_feature_is_0_for_ops_that_need_rgb(channels: int, applies: float) -> None:
     images = black_and_white(channels=channels)
     seen = observer(images, images, ("hue", "rotate")).observe(Brightness(), MIDDLE)
     assert seen.ops[:, 5].tolist() == [applies, 1.0]
     assert seen.ops[0, :3].tolist() == [0, 0, 0]  # no probe, or grey pixels that have no hue
 
 
-def test_scale_free_in_the_number_of_classes() -> None:
-    """A child that knows nothing looks the same with 2 classes as with 10."""
+def test_features_do_not_depend_on_the_number_of_classes() -> None:
+    """Those of an untrained child are the same with 2 classes as with 10."""
     seen = []
     for num_classes in (2, 10):
         images = torch.zeros(20, 1, 4, 4, dtype=torch.uint8)
@@ -246,10 +251,10 @@ def test_scale_free_in_the_number_of_classes() -> None:
     assert seen[0] == pytest.approx(seen[1], abs=1e-6)
     features = dict(zip(GLOBAL_FEATURES, seen[0][:16].tolist(), strict=True))
     assert features["train_loss"] == pytest.approx(1)
-    assert features["validation_accuracy"] == pytest.approx(0)
+    assert features["validation_score"] == pytest.approx(0)
 
 
-def test_scale_free_in_the_number_of_examples() -> None:
+def test_features_do_not_depend_on_the_number_of_examples() -> None:
     few, many = black_and_white(4), black_and_white(40)
     ops = (IDENTITY, INVERT)  # which draw nothing
     seen = [
@@ -258,7 +263,7 @@ def test_scale_free_in_the_number_of_examples() -> None:
     assert seen[0] == pytest.approx(seen[1], abs=1e-6)
 
 
-def test_everything_stays_within_its_bounds() -> None:
+def test_features_stay_within_their_limit() -> None:
     extreme = Situation(1.0, 1e12, 1.0, Metrics(1e9, 1.0), 1e9)
     for scale in (0.0, 1e3, -1e3, 1e38, math.inf, math.nan):
         watching = observer()
@@ -268,13 +273,13 @@ def test_everything_stays_within_its_bounds() -> None:
             assert np.abs(flat).max() <= LIMIT
 
 
-def test_a_diverged_child_looks_bad() -> None:
+def test_losses_of_a_diverged_child_are_at_the_limit() -> None:
     diverged = replace(MIDDLE, batches=Metrics(math.nan, 0.0))
     seen = run_features(observer().observe(Brightness(math.nan), diverged))
     assert [seen[name] for name in ("batch_loss", "train_loss", "validation_loss")] == [LIMIT] * 3
 
 
-def test_a_state_is_where_another_observer_goes_on() -> None:
+def test_state_is_where_another_observer_continues() -> None:
     first, second = observer(), observer(train=flipped(black_and_white()))
     model = Brightness()
     first.observe(model, MIDDLE)
@@ -283,17 +288,15 @@ def test_a_state_is_where_another_observer_goes_on() -> None:
     with torch.no_grad():
         model.scale.mul_(0.5)
     expected = first.observe(model, MIDDLE).flat()
-    first.remember([0.4, 0.4, 0.4])  # what comes later is the first one's alone
+    first.remember([0.4, 0.4, 0.4])  # later magnitudes are not shared
     assert np.array_equal(second.observe(model, MIDDLE).flat(), expected)
 
 
-def test_model_and_random_state_are_left_as_they_were() -> None:
+def test_model_and_random_state_are_unchanged() -> None:
     model = Brightness().train()
     random = torch.get_rng_state()
-    watching = observer()
-    watching.observe(model, MIDDLE)
+    observer().observe(model, MIDDLE)
     assert model.training
     assert model.dropout.training
     assert torch.equal(torch.get_rng_state(), random)
     assert model.scale.grad is None
-    assert watching.validated == Metrics(pytest.approx(math.log(1 + math.exp(-2))), 1.0)

@@ -12,7 +12,9 @@ from adaptaug.training.calibration import calibrate
 from adaptaug.training.task import Task
 
 
-def test_a_machine_that_is_slow_for_a_while_is_so_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_spell_of_the_machine_does_not_change_the_ratios(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = [0.0]
 
     def work(seconds: float) -> None:
@@ -27,7 +29,7 @@ def test_a_machine_that_is_slow_for_a_while_is_so_for_all(monkeypatch: pytest.Mo
     assert now[0] < -1000 + calibration.LONGEST + 2
 
 
-def test_calibration_measures_every_stage_that_applies() -> None:
+def test_every_stage_that_applies_is_measured() -> None:
     task = Task(steps=16, n_train=40, n_validation=50, width=4)
     before = torch.get_rng_state()
     table = calibrate(task, OpSpace(["rotate", "zoom", "hue", "noise"]))

@@ -1,4 +1,4 @@
-"""Episodes: decision by decision through one child training, the test split out of reach."""
+"""Episodes: one child training, decision by decision, without the test split."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ def walk(task: Task = TASK, magnitudes: Sequence[float] = (0.5, 0.0, 0.5)) -> li
     return observations
 
 
-def test_it_stops_at_every_decision_and_then_ends() -> None:
+def test_episode_stops_at_every_decision_and_then_ends() -> None:
     episode = Episode(TASK.but(decision_interval=5), 0, SPACE, COSTS)
     steps = []
     while not episode.finished:
@@ -37,7 +37,7 @@ def test_it_stops_at_every_decision_and_then_ends() -> None:
     assert steps == [5, 10, 12]
 
 
-def test_cost_by_hand() -> None:
+def test_cost_matches_hand_computation() -> None:
     episode = Episode(TASK, 0, SPACE, COSTS)
     assert episode.cost == 0
     episode.observe()
@@ -49,7 +49,7 @@ def test_cost_by_hand() -> None:
     assert episode.observe().run[-1] == pytest.approx(11 / 12)
 
 
-def test_without_probes_it_costs_less() -> None:
+def test_observation_without_probes_costs_less() -> None:
     episode = Episode(TASK, 0, SPACE, COSTS)
     episode.advance([0, 0, 0])
     assert np.all(episode.observe(probe=False).ops[:, :3] == 0)
@@ -58,7 +58,7 @@ def test_without_probes_it_costs_less() -> None:
     assert episode.cost == pytest.approx(3.5 / 12)
 
 
-def test_ops_that_make_no_sense_are_neither_used_nor_paid() -> None:
+def test_ops_that_do_not_apply_are_neither_used_nor_charged() -> None:
     episode = Episode(TASK, 0, SPACE, COSTS)
     assert episode.advance([0.0, 1.0, 0.0]) == [0, 0, 0]  # hue, on grayscale
     assert episode.cost == 0
@@ -66,7 +66,7 @@ def test_ops_that_make_no_sense_are_neither_used_nor_paid() -> None:
     assert episode.observe().ops[:, 3].tolist() == [0.5, 0, 0.25]
 
 
-def test_the_observation_knows_where_the_run_stands() -> None:
+def test_observation_has_progress_and_learning_rate() -> None:
     seen = np.stack(walk())
     assert seen[:, 0].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert seen[:, 3].tolist() == pytest.approx(
@@ -74,13 +74,12 @@ def test_the_observation_knows_where_the_run_stands() -> None:
     )
 
 
-def test_one_seed_one_episode() -> None:
+def test_one_seed_gives_one_episode() -> None:
     assert np.array_equal(walk(), walk())
     assert not np.array_equal(walk(), walk(magnitudes=(0.4, 0.0, 0.5)))
 
 
-def test_the_test_split_is_out_of_reach() -> None:
-    """Whatever it holds, an episode is the same."""
+def test_episode_does_not_depend_on_the_test_split() -> None:
     source = load("digits")
     spoilt = Examples(source.test.inputs.flip(0), source.test.targets.roll(7))
     preload(replace(source, name="digits with a spoilt test split", test=spoilt))
@@ -90,16 +89,15 @@ def test_the_test_split_is_out_of_reach() -> None:
     assert held == {40, 50}
 
 
-def test_patience_ends_it_early() -> None:
+def test_patience_ends_the_episode_early() -> None:
     task = TASK.but(steps=400, decision_interval=1, patience=2, peak_learning_rate=0.3)
     episode = Episode(task, 0, SPACE, COSTS)
     while not episode.finished:
         episode.advance([0, 0, 0])
-        episode.check_early_stopping()
     assert episode.run.stopped
     assert episode.run.step < 400
 
 
-def test_a_task_that_does_not_fit_is_a_users_mistake() -> None:
+def test_task_larger_than_the_pool_is_refused() -> None:
     with pytest.raises(AdaptAugError, match="fit in the pool of 1200 rows"):
         Episode(TASK.but(n_train=1200), 0, SPACE, COSTS)

@@ -1,4 +1,4 @@
-"""The start of a child training on sentences: cut, bound to the child's own examples, scored."""
+"""Setting up a child training: sentences cut, ops bound to the training split, the metric."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.generative.bank import replaced
 from adaptaug.ops import Op, OpSpace
 from adaptaug.ops.bank import Bank, FitData
-from adaptaug.training.setup import draw_split, start
+from adaptaug.training.setup import draw_split, set_up
 from adaptaug.training.task import Task
 
 TEXT = Task(dataset="opinions", n_train=40, n_validation=50, child="bilstm", width=4)
@@ -18,7 +18,7 @@ TAGGING = TEXT.but(dataset="mentions", child="tagger")
 
 
 @pytest.mark.parametrize("task", [TEXT, TAGGING])
-def test_sentences_are_cut(task: Task) -> None:
+def test_max_tokens_cuts_sentences_of_every_split(task: Task) -> None:
     whole, short = draw_split(task, 3), draw_split(task.but(max_tokens=5), 3)
     for name in ("train", "validation", "test"):
         long, cut = getattr(whole, name), getattr(short, name)
@@ -26,8 +26,8 @@ def test_sentences_are_cut(task: Task) -> None:
         assert torch.equal(cut.targets, long.targets if task is TEXT else long.targets[:, :5])
 
 
-def test_ops_look_things_up_in_the_childs_own_examples() -> None:
-    run, observer = start(TAGGING, 0, OpSpace(["labelwise", "mention"]))
+def test_tables_are_made_from_the_childs_training_split() -> None:
+    run, observer = set_up(TAGGING, 0, OpSpace(["labelwise", "mention"]))
     assert run.op_space.tables is not None
     assert run.op_space.tables.tags is not None
     tokens = run.op_space.tables.tags.tokens
@@ -40,24 +40,24 @@ def test_ops_look_things_up_in_the_childs_own_examples() -> None:
 @pytest.mark.parametrize(
     ("lexicon", "applies"), [(None, (False, True)), ("opinions", (True, True))]
 )
-def test_without_a_lexicon_the_ops_that_need_one_are_left_out(
+def test_ops_that_need_a_lexicon_are_off_without_one(
     lexicon: str | None, applies: tuple[bool, ...]
 ) -> None:
     space = OpSpace(["synonym", "masking"])
-    assert start(TEXT.but(lexicon=lexicon), 0, space)[1].applies == applies
+    assert set_up(TEXT.but(lexicon=lexicon), 0, space)[1].applies == applies
     assert space.tables is None  # what was given is not changed
 
 
-def test_a_lexicon_without_the_words_is_named(tmp_path: Path) -> None:
+def test_lexicon_without_the_words_is_refused_by_name(tmp_path: Path) -> None:
     lexicon = tmp_path / "words.tsv"
     lexicon.write_text("zyx\tn\tzxy\n", encoding="utf-8")
     task = TAGGING.but(lexicon=str(lexicon))
     with pytest.raises(AdaptAugError, match=r"words\.tsv', data set 'mentions'"):
-        start(task, 0, OpSpace(["synonym_outside"]))
+        set_up(task, 0, OpSpace(["synonym_outside"]))
 
 
-def test_the_metric_is_what_the_observer_sees() -> None:
-    run, observer = start(TAGGING.but(metric="f1"), 0, OpSpace(["masking"]))
+def test_observer_scores_with_the_metric_of_the_task() -> None:
+    run, observer = set_up(TAGGING.but(metric="f1"), 0, OpSpace(["masking"]))
     assert observer.scorer.metric == "f1"
     assert observer.scorer.classes == load("mentions").classes
     run.train_batches(4, [0.0])
@@ -77,12 +77,12 @@ def test_the_metric_is_what_the_observer_sees() -> None:
         (TEXT.but(metric="bleu"), "metric must be one of"),
     ],
 )
-def test_what_does_not_fit_is_a_users_mistake(task: Task, sentence: str) -> None:
+def test_task_that_does_not_fit_its_data_is_refused(task: Task, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
-        start(task, 0, OpSpace(["masking"]))
+        set_up(task, 0, OpSpace(["masking"]))
 
 
-def test_ops_that_generate_are_fitted_to_the_childs_own_examples() -> None:
+def test_generating_ops_are_fitted_to_the_childs_training_split() -> None:
     made: list[FitData] = []
 
     def fit(data: FitData) -> Bank:
@@ -91,7 +91,7 @@ def test_ops_that_generate_are_fitted_to_the_childs_own_examples() -> None:
 
     op = Op("copies", "source", 1.0, "share", replaced, chance=True, fit=fit)
     space, task = OpSpace(["noise", op]), Task(n_train=40, n_validation=50)
-    run, observer = start(task, 7, space)
+    run, observer = set_up(task, 7, space)
     (data,) = made
     assert torch.equal(data.train.inputs, draw_split(task, 7).train.inputs)
     assert (data.num_classes, data.seed) == (10, 7)
@@ -100,5 +100,5 @@ def test_ops_that_generate_are_fitted_to_the_childs_own_examples() -> None:
     assert observer.applies == (True, True)
     assert space.banks == {}  # what was given is not changed
     run.train_batches(2, [0.0, 0.5])
-    start(TEXT, 7, OpSpace(["masking", op]))  # an op for other data is not fitted
+    set_up(TEXT, 7, OpSpace(["masking", op]))  # an op for other data is not fitted
     assert len(made) == 1

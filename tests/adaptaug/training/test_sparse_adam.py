@@ -1,4 +1,4 @@
-"""Training the rows in use alone: the very result of training the whole table."""
+"""Training only the embedding rows in use gives what training the whole table gives."""
 
 import pytest
 import torch
@@ -39,14 +39,14 @@ def trained(only_used: bool, fused: bool) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_it_is_adam_on_the_whole_table_bit_for_bit(fused: bool) -> None:
+def test_weights_and_momentum_equal_adams_bit_for_bit(fused: bool) -> None:
     pairs = list(zip(trained(True, fused), trained(False, fused), strict=True))
     assert all(torch.equal(*pair) for pair in pairs)
     moved = (pairs[-1][0] != pairs[0][0]).any(dim=1)
     assert moved.nonzero()[:, 0].tolist() == [1, 2, 5, 7, 8, 9]  # momentum moves 5 in every chunk
 
 
-def test_within_the_block_the_table_is_small_and_padding_stays_0() -> None:
+def test_table_is_small_within_the_block_and_padding_stays_0() -> None:
     words = nn.Embedding(12, 4)
     whole = words.weight.detach().clone()
     rows = UsedRows(words, torch.optim.Adam(words.parameters()))
@@ -60,7 +60,7 @@ def test_within_the_block_the_table_is_small_and_padding_stays_0() -> None:
     assert torch.equal(words.weight, whole)
 
 
-def test_an_error_within_the_block_leaves_the_whole_table() -> None:
+def test_error_within_the_block_restores_the_whole_table() -> None:
     words = nn.Embedding(12, 4)
     rows = UsedRows(words, torch.optim.Adam(words.parameters()))
     with pytest.raises(KeyboardInterrupt), rows.only(torch.tensor([4])):

@@ -1,4 +1,4 @@
-"""Tasks: where their decisions fall, what is refused, and how ranges of them are drawn."""
+"""Tasks: fields that are refused, plain data, and how budgets are drawn from ranges."""
 
 import json
 from typing import Any
@@ -10,26 +10,13 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.training.task import Task, TaskRange
 
 
-@pytest.mark.parametrize("decisions", [1, 3, 8, 13])
-def test_decisions_divide_any_run_evenly(decisions: int) -> None:
-    for steps in range(1, 120):
-        ends = Task(steps=steps, decisions=decisions).boundaries()
-        lengths = np.diff([0, *ends])
-        assert ends[-1] == steps
-        assert len(ends) == min(decisions, steps)
-        assert lengths.min() >= 1
-        assert lengths.max() - lengths.min() <= 1
-
-
-def test_a_decision_interval_holds_and_the_last_may_be_short() -> None:
+def test_boundaries_are_those_of_its_rhythm() -> None:
+    assert Task(steps=12, decisions=3).boundaries() == [4, 8, 12]
     assert Task(steps=12, decision_interval=5).boundaries() == [5, 10, 12]
-    assert Task(steps=10, decision_interval=5).boundaries() == [5, 10]
-    assert Task(steps=4, decision_interval=1).boundaries() == [1, 2, 3, 4]
-    assert Task(steps=4, decision_interval=4).boundaries() == [4]
 
 
-def test_passes() -> None:
-    assert Task(steps=400, batch_size=32, n_train=100).passes == 128
+def test_epochs_match_hand_computation() -> None:
+    assert Task(steps=400, batch_size=32, n_train=100).epochs == 128
 
 
 @pytest.mark.parametrize(
@@ -66,7 +53,7 @@ def test_passes() -> None:
         ({"patience": "3"}, "patience must be a whole number, got '3'"),
     ],
 )
-def test_what_no_run_can_be_is_refused(changes: dict[str, Any], sentence: str) -> None:
+def test_field_out_of_range_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AdaptAugError) as caught:
         Task(**changes)
     assert str(caught.value) == sentence
@@ -74,7 +61,7 @@ def test_what_no_run_can_be_is_refused(changes: dict[str, Any], sentence: str) -
         Task().but(**changes)
 
 
-def test_a_range_draws_log_uniformly_and_reaches_both_ends() -> None:
+def test_range_draws_log_uniformly_and_reaches_both_ends() -> None:
     tasks = TaskRange(Task(), steps=(2, 8), n_train=(5, 5))
     random = np.random.default_rng(0)
     drawn = [tasks.draw(random) for _ in range(2000)]
@@ -94,7 +81,7 @@ def test_one_seed_draws_the_same_tasks() -> None:
     assert first == second
 
 
-def test_plain_data_there_and_back() -> None:
+def test_plain_data_round_trip_is_exact() -> None:
     tasks = TaskRange(Task(dataset="toy", rows=(0, 500)), steps=(100, 800), n_train=(50, 50))
     data = json.loads(json.dumps(tasks.to_dict()))
     again = TaskRange.from_dict(data)
@@ -106,7 +93,7 @@ def test_plain_data_there_and_back() -> None:
     ]
 
 
-def test_one_number_stands_for_a_range_of_one() -> None:
+def test_one_number_is_a_range_of_one() -> None:
     tasks = TaskRange.from_dict({"steps": 20, "n_train": np.int64(30)})
     assert (tasks.steps, tasks.n_train) == ((20, 20), (30, 30))
     assert tasks.draw(np.random.default_rng(0)) == Task(steps=20, n_train=30)
@@ -129,6 +116,6 @@ def test_one_number_stands_for_a_range_of_one() -> None:
         ({"steps": (5, 50), "decision_interval": 10}, "between 1 and the run's 5 steps, got 10"),
     ],
 )
-def test_what_no_range_can_be_is_refused(data: dict[str, Any], sentence: str) -> None:
+def test_wrong_range_is_refused(data: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         TaskRange.from_dict(data)

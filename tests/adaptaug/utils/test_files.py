@@ -1,3 +1,5 @@
+"""Atomic writes, JSON, and new run folders."""
+
 import dataclasses
 import json
 import stat
@@ -15,7 +17,7 @@ def names(folder):
     return [path.name for path in folder.iterdir()]
 
 
-def test_a_write_replaces_the_old_file_and_leaves_nothing_else(tmp_path):
+def test_write_replaces_the_old_file_and_leaves_no_other(tmp_path):
     path = tmp_path / "notes.txt"
     write_text(path, "old and longer")
     write_text(path, "né")
@@ -24,7 +26,7 @@ def test_a_write_replaces_the_old_file_and_leaves_nothing_else(tmp_path):
     assert names(tmp_path) == ["notes.txt"]
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "model.bin"
     write_bytes(path, b"old")
 
@@ -39,12 +41,12 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     assert names(tmp_path) == ["model.bin"]
 
 
-def test_a_write_into_a_missing_folder_is_one_sentence(tmp_path):
+def test_write_into_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(AdaptAugError, match="no such file or directory"):
         write_text(tmp_path / "missing" / "file", "text")
 
 
-def test_a_written_file_has_the_permissions_of_any_other(tmp_path):
+def test_written_file_has_the_default_permissions(tmp_path):
     (tmp_path / "other").write_text("text")
     write_text(tmp_path / "ours", "text")
 
@@ -52,7 +54,7 @@ def test_a_written_file_has_the_permissions_of_any_other(tmp_path):
     assert len(modes) == 1
 
 
-def test_json_takes_what_runs_are_made_of(tmp_path):
+def test_json_holds_dataclasses_paths_scalars_and_nan(tmp_path):
     @dataclasses.dataclass(frozen=True)
     class Config:
         steps: int
@@ -74,14 +76,14 @@ def test_json_takes_what_runs_are_made_of(tmp_path):
     }
 
 
-def test_json_refuses_what_it_cannot_hold(tmp_path):
+def test_json_refuses_other_objects(tmp_path):
     with pytest.raises(TypeError, match="not JSON serializable"):
         write_json(tmp_path / "x.json", {"function": print})
 
     assert names(tmp_path) == []
 
 
-def test_a_new_run_folder_is_made_with_its_parents(tmp_path):
+def test_new_run_folder_is_made_with_its_parents(tmp_path):
     folder = tmp_path / "runs" / "digits"
 
     assert new_run_folder(folder) == folder
@@ -89,7 +91,7 @@ def test_a_new_run_folder_is_made_with_its_parents(tmp_path):
     assert new_run_folder(folder) == folder  # still empty
 
 
-def test_a_run_folder_in_use_is_left_alone(tmp_path):
+def test_run_folder_that_is_not_empty_is_refused_and_kept(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
 
     with pytest.raises(AdaptAugError, match="exists already and is not empty"):
@@ -97,7 +99,7 @@ def test_a_run_folder_in_use_is_left_alone(tmp_path):
     assert names(tmp_path) == ["summary.json"]
 
 
-def test_a_run_folder_cannot_be_a_file_or_lie_in_one(tmp_path):
+def test_run_folder_cannot_be_a_file_or_lie_in_one(tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(AdaptAugError, match="is a file"):
@@ -106,7 +108,7 @@ def test_a_run_folder_cannot_be_a_file_or_lie_in_one(tmp_path):
         new_run_folder(tmp_path / "file" / "run")
 
 
-def test_a_run_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+def test_run_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     def denied(self, mode):
         raise PermissionError(13, "Permission denied")
 

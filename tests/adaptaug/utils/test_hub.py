@@ -1,4 +1,4 @@
-"""Where pretrained models come from: folders, the hub's cache, and sentences where from nowhere."""
+"""Pretrained models: found in a folder, in the hub's cache or on the hub, or refused."""
 
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,13 @@ class Hub:
         monkeypatch.setattr(huggingface_hub, "HfApi", lambda: self)
 
 
-def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_model_folder_is_returned_as_given(tmp_path: Path) -> None:
     folder = model_at(tmp_path / "model")
     assert model_folder(str(folder)) == folder
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
-def test_a_folder_without_a_model(missing: str, tmp_path: Path) -> None:
+def test_folder_without_a_model_is_refused(missing: str, tmp_path: Path) -> None:
     folder = model_at(tmp_path / "model")
     (folder / missing).unlink()
     (folder / "pytorch_model.bin").write_bytes(b"a pickle, which is not read")
@@ -57,22 +57,24 @@ def test_a_folder_without_a_model(missing: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nor/this", "a/b/c", "two words", "a//b"])
-def test_what_is_neither_a_folder_nor_a_hub_id(name: str) -> None:
+def test_name_that_is_neither_a_folder_nor_a_hub_id_is_refused(name: str) -> None:
     with pytest.raises(AdaptAugError, match=rf"a model must be a hub id or .*, got '{name}'"):
         model_folder(name)
 
 
-def test_a_cached_model_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_model_is_found_without_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = Hub(model_at(tmp_path / "cached"), None, OSError("no network"))
     hub.replace(monkeypatch)
     assert model_folder("some/model") == tmp_path / "cached"
     assert hub.downloads == []
 
 
-def test_a_model_is_fetched_once_without_pickles(
+def test_model_is_fetched_once_without_pickles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "half").mkdir()  # the cache holds the tokenizer alone, say
+    (tmp_path / "half").mkdir()  # a cache with the tokenizer alone
     hub = Hub(tmp_path / "half", model_at(tmp_path / "fetched"), None)
     hub.replace(monkeypatch)
     assert model_folder("some/model") == tmp_path / "fetched"
@@ -80,20 +82,22 @@ def test_a_model_is_fetched_once_without_pickles(
     assert not any(pattern.endswith("bin") for pattern in hub.downloads[0]["allow_patterns"])
 
 
-def test_a_model_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_without_safetensors_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "fetched").mkdir()
     Hub(None, tmp_path / "fetched", None).replace(monkeypatch)
     with pytest.raises(AdaptAugError, match="must have weights as safetensors, got none in 'some/"):
         model_folder("some/model")
 
 
-def test_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Hub(None, None, OSError("no network")).replace(monkeypatch)
     with pytest.raises(AdaptAugError, match=r"cannot be reached .* \(OSError: no network\)"):
         model_folder("some/model")
 
 
-def test_an_unknown_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     error = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
     Hub(None, None, error).replace(monkeypatch)
     with pytest.raises(AdaptAugError, match="unknown model 'some/model'"):

@@ -1,4 +1,4 @@
-"""Tests of the progress bar where there is no terminal, and where there is one."""
+"""The progress bar: a bar on a terminal, a line every 30 seconds elsewhere, or nothing."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_log_has_a_line_now_and_then(
+def test_log_gets_a_line_every_30_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = 0.0
@@ -28,13 +28,13 @@ def test_log_has_a_line_now_and_then(
     assert all(line.startswith("work: ") for line in lines)
 
 
-def test_short_work_is_not_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_short_work_writes_no_log_line(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in ProgressBar(range(30), "work"):
         pass
     assert capsys.readouterr().err == ""
 
 
-def test_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     for _ in ProgressBar(range(3), "work"):
@@ -43,7 +43,7 @@ def test_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "3/3" in terminal.getvalue()
 
 
-def test_quiet_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_bar_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     for _ in ProgressBar(range(3), "work", disable=True):

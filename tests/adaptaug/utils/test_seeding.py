@@ -1,4 +1,4 @@
-"""Private streams: what the global generator would draw, without touching it."""
+"""Private random streams: they draw what the global generator would, and leave it unchanged."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def draws(stream: RandomStream, count: int = 3) -> list[float]:
         return torch.rand(count).tolist()
 
 
-def test_a_stream_draws_what_the_global_generator_would() -> None:
+def test_stream_draws_what_the_seeded_global_generator_would() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         expected = torch.rand(6).tolist()
@@ -19,7 +19,7 @@ def test_a_stream_draws_what_the_global_generator_would() -> None:
     assert draws(stream) + draws(stream) == expected
 
 
-def test_streams_do_not_disturb_each_other() -> None:
+def test_streams_are_independent() -> None:
     alone = [draws(stream) for stream in [RandomStream(0)] for _ in range(3)]
     first, second = RandomStream(0), RandomStream(1)
     together = []
@@ -30,7 +30,7 @@ def test_streams_do_not_disturb_each_other() -> None:
     assert together == alone
 
 
-def test_the_global_state_is_untouched_also_by_an_error() -> None:
+def test_global_state_is_unchanged_also_after_an_error() -> None:
     before = torch.get_rng_state()
     stream = RandomStream(0)
     assert torch.equal(torch.get_rng_state(), before)
@@ -41,7 +41,7 @@ def test_the_global_state_is_untouched_also_by_an_error() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_one_thread_within_the_block_alone() -> None:
+def test_torch_has_one_thread_only_within_the_block() -> None:
     threads = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError, match=r"^1$"), one_thread():
         raise ZeroDivisionError(torch.get_num_threads())

@@ -1,3 +1,5 @@
+"""Ctrl-C while worker processes start."""
+
 import os
 import signal
 import subprocess
@@ -20,7 +22,7 @@ def code_after_ctrl_c(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def test_a_process_started_within_is_deaf_to_ctrl_c() -> None:
+def test_process_started_within_the_block_ignores_ctrl_c() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with kept_from_workers(), subprocess.Popen(SLEEP, stdout=subprocess.PIPE) as deaf:
         assert code_after_ctrl_c(deaf) == 0
@@ -28,7 +30,7 @@ def test_a_process_started_within_is_deaf_to_ctrl_c() -> None:
 
 
 @pytest.mark.parametrize("threads", [0, 1], ids=["alone", "beside a thread that lets it in"])
-def test_ctrl_c_within_is_heard_at_the_end(threads: int) -> None:
+def test_ctrl_c_within_the_block_is_raised_at_its_end(threads: int) -> None:
     heard: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     done = threading.Event()
@@ -46,7 +48,7 @@ def test_ctrl_c_within_is_heard_at_the_end(threads: int) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def test_works_outside_the_main_thread() -> None:
+def test_block_works_outside_the_main_thread() -> None:
     with ThreadPoolExecutor(1) as executor:
         assert signal.SIGINT in executor.submit(_mask_within).result()
 

@@ -1,4 +1,4 @@
-"""The grammar, and the two tasks that are made with it."""
+"""The grammar, and the two toy data sets that are made with it."""
 
 import numpy as np
 import pytest
@@ -22,26 +22,26 @@ GRAMMAR = {
 @pytest.mark.parametrize(
     ("positive", "words"), [(True, "good , not bad"), (False, "bad , not good")]
 )
-def test_polarity_and_tags_by_hand(positive: bool, words: str) -> None:
+def test_polarity_and_tags_match_hand_computation(positive: bool, words: str) -> None:
     drawn = expand(GRAMMAR, "start", positive, np.random.default_rng(0))
     tags = "O O O O B-PLACE I-PLACE I-PLACE"
     expected = zip(f"{words} New York here".split(), tags.split(), strict=True)
     assert drawn == list(expected)
 
 
-def test_alternatives_are_drawn_alike() -> None:
+def test_alternatives_are_drawn_uniformly() -> None:
     draws = np.random.default_rng(0)
     words = [expand({"s": ("a", "b", "c")}, "s", True, draws)[0][0] for _ in range(3000)]
     assert all(900 < words.count(word) < 1100 for word in "abc")
 
 
-def test_synonyms_of_groups() -> None:
+def test_words_of_a_group_are_synonyms() -> None:
     expected = {"a": ("b",), "b": ("a", "c"), "c": ("b",)}
     assert synonyms_of(["a b", "b c"]) == expected
 
 
 @pytest.mark.parametrize("make", [opinions.opinions, mentions.mentions])
-def test_two_makings_are_the_same(make: object) -> None:
+def test_data_set_is_the_same_each_time(make: object) -> None:
     assert callable(make)
     once, again = make(), make()
     assert once.vocabulary == again.vocabulary
@@ -49,7 +49,7 @@ def test_two_makings_are_the_same(make: object) -> None:
     assert torch.equal(once.test.targets, again.test.targets)
 
 
-def test_opinions() -> None:
+def test_opinions_have_their_sizes_and_balanced_classes() -> None:
     source = load("opinions")
     assert (source.name, source.modality) == ("opinions", "text")
     assert source.classes == ("negative", "positive")
@@ -77,7 +77,7 @@ def test_opinions_can_be_learned_in_part(n_train: int, low: float, high: float) 
     assert low < model.score(words_that_occur(parts.test, count), parts.test.targets) < high
 
 
-def test_mentions() -> None:
+def test_mentions_have_their_sizes_and_every_tag() -> None:
     source = load("mentions")
     assert (source.name, source.modality) == ("mentions", "tagging")
     assert source.classes == ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
@@ -85,7 +85,7 @@ def test_mentions() -> None:
     assert all((source.test.targets == label).any() for label in range(source.num_classes))
 
 
-def test_a_name_alone_does_not_tell_its_type() -> None:
+def test_name_alone_does_not_determine_its_type() -> None:
     source = load("mentions")
     assert source.vocabulary is not None
     name = source.vocabulary.id("Lincoln")

@@ -1,4 +1,4 @@
-"""Controllers that watch the run, in real short trainings on digits."""
+"""Controllers that observe the run, in short trainings on digits."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from adaptaug.policy.network import PolicyNetwork
 from adaptaug.training.task import Task
 
 OPS = ("rotate", "translate", "noise")
-TASK = Task(steps=120, n_train=60, n_validation=100, width=8, decision_interval=10)
+TASK = Task(steps=72, n_train=60, n_validation=100, width=8, decision_interval=6)
 
 
 def train(controller: Controller, seed: int = 0) -> Record:
@@ -28,7 +28,7 @@ def train(controller: Controller, seed: int = 0) -> Record:
     ],
     ids=["reactive", "ada", "augnet", "online"],
 )
-def test_a_run_on_digits(make: Callable[[], Controller]) -> None:
+def test_child_learns_and_the_run_repeats(make: Callable[[], Controller]) -> None:
     controller = make()
     record = train(controller)
     assert not record["diverged"]
@@ -36,10 +36,10 @@ def test_a_run_on_digits(make: Callable[[], Controller]) -> None:
     assert len(record["magnitudes"]) == 12
     assert all(0 <= m <= 1 for decision in record["magnitudes"] for m in decision)
     assert len({tuple(decision) for decision in record["magnitudes"]}) > 2
-    assert train(controller) == record  # nothing is left of the run before
+    assert train(controller) == record  # `reset` leaves nothing of the run before
     assert train(make()) == record
 
 
-def test_online_without_noise_and_learning_trains_the_child_of_learned() -> None:
+def test_online_without_noise_and_learning_trains_the_same_child_as_learned() -> None:
     network = PolicyNetwork(3)
     assert train(Online(network, learning_rate=0, noise=0)) == train(Learned(network))

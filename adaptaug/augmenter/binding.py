@@ -1,0 +1,128 @@
+"""Binds the ops of an `Augmenter` to the data that they use: tables of words, generated samples.
+
+`adaptaug.training.setup` does the same for a search, whose data are already checked.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from adaptaug.data.examples import Examples, check_labels, check_tokens
+from adaptaug.data.from_user import to_examples
+from adaptaug.data.lexicon import Lexicon, load_lexicon
+from adaptaug.data.tags import check_bio
+from adaptaug.data.vocabulary import Vocabulary
+from adaptaug.errors import AdaptAugError
+from adaptaug.ops import OpSpace, build_tables
+
+logger = logging.getLogger(__name__)
+
+
+def bind(
+    op_space: OpSpace,
+    held_out: Examples,
+    num_classes: int,
+    *,
+    vocabulary: Vocabulary | None,
+    lexicon: str | Path | Lexicon | None,
+    train: tuple[Tensor, Tensor] | Examples | None,
+    classes: Sequence[str],
+    seed: int,
+) -> OpSpace:
+    """The op space bound to all that its ops need for such data.
+
+    See `Augmenter` for the arguments.
+
+    Raises:
+        AdaptAugError: an argument that the ops need is missing, or does not fit the held-out data.
+    """
+    if vocabulary is not None:
+        tagged = _tagged(held_out, vocabulary, train, classes, num_classes)
+        op_space = _with_tables(op_space, tagged, vocabulary, lexicon, classes)
+    if any(op.fit is not None for op in op_space.ops):
+        op_space = _fitted(op_space, held_out, train, num_classes, seed, classes, vocabulary)
+    return op_space
+
+
+def _tagged(
+    held_out: Examples,
+    vocabulary: Vocabulary,
+    train: tuple[Tensor, Tensor] | Examples | None,
+    classes: Sequence[str],
+    num_classes: int,
+) -> Examples:
+    """The checked examples from which ops take tokens and mentions; none for untagged sentences."""
+    if held_out.modality != "tagging":
+        return Examples(held_out.inputs[:0], held_out.targets[:0])
+    if train is None or not classes:
+        raise AdaptAugError(
+            "tagging needs train=(ids, tags), from which ops take tokens and mentions, and the "
+            f"names of the tags in classes, got {len(classes)} names"
+            f"{' and no train' if train is None else ''}"
+        )
+    if not len(classes) == len(set(classes)) == num_classes:
+        raise AdaptAugError(
+            f"classes must name each of the model's {num_classes} tags, "
+            f"got {len(set(classes))} different names"
+        )
+    examples = to_examples(train, "train").to(held_out.inputs.device)
+    if examples.modality != "tagging":
+        raise AdaptAugError(
+            "train must be ids (N, L) and tags (N, L), "
+            f"got {tuple(examples.inputs.shape)} and {tuple(examples.targets.shape)}"
+        )
+    check_tokens(examples, "train", len(vocabulary))
+    check_labels(examples.targets, num_classes, "train")
+    for place, part in (("train", examples), ("held_out", held_out)):
+        check_bio(part.targets, classes, place)
+    return examples
+
+
+def _fitted(
+    op_space: OpSpace,
+    held_out: Examples,
+    train: tuple[Tensor, Tensor] | Examples | None,
+    num_classes: int,
+    seed: int,
+    classes: Sequence[str],
+    vocabulary: Vocabulary | None,
+) -> OpSpace:
+    """The op space with the samples of its ops that generate, whose training data are checked."""
+    if train is None:
+        names = [op.name for op in op_space.ops if op.fit is not None]
+        raise AdaptAugError(
+            "ops that generate samples need train=(inputs, labels), the training set, "
+            f"got none for {names}"
+        )
+    examples = to_examples(train, "train").to(held_out.inputs.device)
+    if examples.modality != held_out.modality:
+        raise AdaptAugError(
+            f"train must be {held_out.modality} data as held_out, got {examples.modality} data"
+        )
+    ours, theirs = examples.inputs.shape[1:], held_out.inputs.shape[1:]
+    if examples.modality == "image" and ours != theirs:
+        raise AdaptAugError(
+            f"train must have images of held_out's shape {tuple(theirs)}, got {tuple(ours)}"
+        )
+    if vocabulary is not None:
+        check_tokens(examples, "train", len(vocabulary))
+    check_labels(examples.targets, num_classes, "train")
+    return op_space.fitted(examples, num_classes, seed, tuple(classes), vocabulary)
+
+
+def _with_tables(
+    op_space: OpSpace,
+    tagged: Examples,
+    vocabulary: Vocabulary,
+    lexicon: str | Path | Lexicon | None,
+    classes: Sequence[str],
+) -> OpSpace:
+    """The op space with the tables of its token ops; warns of ops that lack synonyms."""
+    modality = tagged.modality
+    synonyms = load_lexicon(str(lexicon)) if isinstance(lexicon, str | Path) else lexicon
+    missing = [op.name for op in op_space.ops if op.needs_lexicon and modality in op.modalities]
+    if synonyms is None and missing:
+        logger.warning("without a lexicon these ops stay off: %s", ", ".join(missing))
+    return op_space.on(build_tables(vocabulary, synonyms, tagged, classes, modality))
