@@ -1,1 +1,1 @@
-"""Agents: searches for a policy, and for the rivals that need one."""
+"""The search for a policy, its adaptation to new data, and the search for a best constant."""

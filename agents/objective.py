@@ -1,4 +1,4 @@
-"""Child trainings that are not PPO's: drawn from the ranges of its search, scored as it scores."""
+"""The objective of a search, for child trainings outside of PPO."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,37 +12,40 @@ from envs.child_training import potential
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a screening or a rival search trains its children on: what PPO trains its own on."""
+class Objective:
+    """Draws child trainings from the same tasks as PPO and scores them with the same objective.
+
+    A trial is a pair of task and child seed, fixed by its number.
+    """
 
     tasks: Sequence[TaskRange]
-    """Each pair of task and seed is drawn from one of these."""
+    """Ranges of tasks; each trial draws one of them and a task from it."""
     costs: Sequence[CostTable]
-    """A cost table for each task."""
+    """A cost table for each of `tasks`."""
     cost_weight: float
-    """Lambda of the score."""
+    """Lambda: the score subtracted for compute that equals one plain training."""
     seed: int
-    """Seeds tasks and children."""
+    """Fixes task and child seed of every trial."""
     device: str = "cpu"
-    """Where children train."""
+    """Device on which children are trained."""
 
     def draw(self, trial: int) -> tuple[Task, int, CostTable]:
-        """Task, seed and cost table of a trial, by its number."""
+        """Task, child seed and cost table of the trial with this number."""
         random = np.random.default_rng((self.seed, trial))
         index = int(random.integers(len(self.tasks)))
         task = self.tasks[index].draw(random)
         return task, int(random.integers(2**31)), self.costs[index]
 
     def jobs(self, arm: Arm, trials: Sequence[int]) -> list[Job]:
-        """Jobs of one arm; arms that are given the same trial numbers share task and seed."""
+        """One child training under an arm for each trial; arms share the tasks and seeds."""
         return [
             Job(arm, task, seed, costs, test=False, device=self.device)
             for task, seed, costs in map(self.draw, trials)
         ]
 
     def score(self, record: Record) -> float:
-        """The search's own objective: final potential less the price of the compute."""
-        reached = potential(
+        """Final potential of a child less lambda times its cost."""
+        final = potential(
             record["validation_loss"], record["validation_score"], record["num_classes"]
         )
-        return reached - self.cost_weight * float(record["cost"])
+        return final - self.cost_weight * float(record["cost"])

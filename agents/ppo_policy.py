@@ -1,4 +1,4 @@
-"""The policy network in stable-baselines3's clothes."""
+"""PPO's actor and critic: the policy network as a policy of stable-baselines3."""
 
 import math
 from typing import Any
@@ -15,14 +15,15 @@ from adaptaug.policy.network import PolicyNetwork, initialise, mlp
 from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES
 
 HELD_SHARE = 0.5
-"""Share of the exploration noise's variance that one episode keeps from start to end."""
+"""Fraction of the exploration noise's variance that is drawn once per episode and then held."""
 
 
 class OpPolicy(ActorCriticPolicy):
     """PPO's actor and critic around `adaptaug.policy.network.PolicyNetwork`.
 
-    The actor's latents are the means of a Gaussian squashed by tanh, so that the deterministic
-    action is the one that was optimised. The critic sees the run's features and the mean op's.
+    Actions are tanh of a Gaussian whose means are the network's latents. If they were clipped
+    instead, the deterministic action would differ from the behaviour that PPO optimises. The critic
+    sees the features of the run and the mean over ops of the op features.
     """
 
     def __init__(
@@ -31,7 +32,6 @@ class OpPolicy(ActorCriticPolicy):
         action_space: spaces.Space[Any],
         lr_schedule: Schedule,
         *,
-        actor: str = "shared",
         hidden: tuple[int, ...] = (32, 32),
         op_bias: bool = True,
         log_std_init: float = -0.9,
@@ -43,20 +43,19 @@ class OpPolicy(ActorCriticPolicy):
         Args:
             observation_space: flat observations.
             action_space: `Box(-1, 1, (n_ops,))`.
-            lr_schedule: of the optimiser.
-            actor: 'shared', or 'mlp' for the ablation.
+            lr_schedule: learning rate of Adam by the fraction of the search that is left.
             hidden: widths of the actor's and critic's hidden layers.
-            op_bias: whether each op has a learned bias of its own.
-            log_std_init: logarithm of the initial standard deviation, before the squashing.
+            op_bias: whether the network learns a bias for each op.
+            log_std_init: initial logarithm of the standard deviation of the noise, before tanh.
             seed: draws the initial weights.
-            **kwargs: what stable-baselines3 passes to every policy.
+            **kwargs: arguments that stable-baselines3 passes to every policy.
         """
-        self._actor_kwargs: dict[str, Any] = {"actor": actor, "hidden": hidden, "op_bias": op_bias}
+        self._actor_kwargs: dict[str, Any] = {"hidden": hidden, "op_bias": op_bias}
         self._seed = seed
         super().__init__(
             observation_space, action_space, lr_schedule, log_std_init=log_std_init, **kwargs
         )
-        self._squash_output = True  # PPO then neither clips nor rescales: the box is (-1, 1)
+        self._squash_output = True  # so that PPO neither clips nor rescales actions
 
     def _build(self, lr_schedule: Schedule) -> None:
         """Builds the networks; called once by the base class."""
@@ -65,7 +64,7 @@ class OpPolicy(ActorCriticPolicy):
         generator = torch.Generator().manual_seed(self._seed)
         self.network = PolicyNetwork(n_ops, generator=generator, **self._actor_kwargs)
         self.critic = mlp(len(GLOBAL_FEATURES) + len(OP_FEATURES), (32, 32), 1)
-        initialise(self.critic, generator, last_scale=0.01)  # pay is centred
+        initialise(self.critic, generator, last_scale=0.01)  # rewards have mean 0
         self.log_std = nn.Parameter(torch.full((n_ops,), float(self.log_std_init)))
         self._held = torch.zeros(0, n_ops)
         self.action_dist = SquashedDiagGaussianDistribution(n_ops)
@@ -88,21 +87,21 @@ class OpPolicy(ActorCriticPolicy):
         distribution: SquashedDiagGaussianDistribution,
         latents: torch.Tensor,
     ) -> torch.Tensor:
-        """Log-density (B,) of the actions that squashing makes of latents.
+        """Log-density (B,) of the actions tanh(latents).
 
-        Ops whose gate is less than half open are off, whatever is drawn for them, and do not count.
+        Ops whose gate is less than half open are off whatever is drawn, and are left out.
         """
         slope = 1 - torch.tanh(latents) ** 2
         each: torch.Tensor = distribution.distribution.log_prob(latents) - torch.log(slope + 1e-6)
         return (each * (self.network.opened(obs) >= 0.5)).sum(-1)
 
     def _noise(self, obs: torch.Tensor) -> torch.Tensor:
-        """Standard normal noise (B, n_ops), of which a part is held for the whole episode.
+        """Standard normal noise (B, n_ops), of which one part is held for the whole episode.
 
-        What an op does to a child shows over a whole run, and a wobble that is drawn anew at every
-        decision mostly cancels; correlated noise finds it with fewer episodes, while PPO sees the
-        same marginal distribution (Hollenstein et al. 2024, "Colored Noise in PPO"). The held
-        parts of neighbouring children, who share a group, mirror each other.
+        The effect of an op shows over a whole run, where noise that is drawn anew at every decision
+        mostly cancels. Held noise needs fewer episodes to find the effect, and its marginal
+        distribution is the same (Hollenstein et al. 2024, "Colored Noise in PPO"). Neighbouring
+        children of a group get held parts of opposite sign (antithetic sampling).
         """
         fresh = torch.randn(len(obs), self._held.shape[1])
         starting = obs[:, GLOBAL_FEATURES.index("progress")] == 0
@@ -116,7 +115,7 @@ class OpPolicy(ActorCriticPolicy):
     def evaluate_actions(
         self, obs: PyTorchObs, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values, log-probabilities and entropy (None: not analytical) of given actions."""
+        """Values (B, 1), log-probabilities (B,) and None: the entropy has no closed form."""
         assert isinstance(obs, torch.Tensor)
         distribution = self.get_distribution(obs)
         bound = 1 - torch.finfo(actions.dtype).eps
@@ -141,5 +140,5 @@ class OpPolicy(ActorCriticPolicy):
         return self.get_distribution(observation).get_actions(deterministic=deterministic)
 
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
-        """The action space is (-1, 1) already."""
+        """Returns the action as it is: the action space is (-1, 1)."""
         return scaled_action

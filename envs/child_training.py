@@ -1,4 +1,4 @@
-"""The Gymnasium environment: an episode is one whole child training."""
+"""The Gymnasium environment: one episode is one whole training of a child model."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,47 +9,56 @@ import numpy as np
 from gymnasium import spaces
 
 from adaptaug.errors import AdaptAugError
-from adaptaug.metrics import Metrics
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import COST_WEIGHT, CostTable
 from adaptaug.policy.network import to_magnitudes
-from adaptaug.policy.observation import LIMIT, observation_size
+from adaptaug.policy.observation import LIMIT, Observation, observation_size
 from adaptaug.training.episode import Episode
 from adaptaug.training.task import TaskRange
 from adaptaug.utils.seeding import one_thread
 
-ACCURACY_WEIGHT = 10.0
-"""Weight of accuracy in the potential, against one nat of loss."""
+SCORE_WEIGHT = 10.0
+"""Weight of the score in the potential, relative to one nat of loss."""
 
 DIVERGENCE_PENALTY = 10.0
-"""Subtracted once when a child's loss stops being finite."""
+"""Subtracted from the reward once if the child diverges."""
 
 
 class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """Set the magnitude of every augmentation op while a child model trains.
 
-    ## Action
-    `Box(-1, 1, (n_ops,), float32)`, one number per op: up to -0.9 the op is off, from there to 1
-    its magnitude rises linearly from 0 to 1. It holds until the next decision.
+    ## Action space
+    `Box(-1, 1, (n_ops,), float32)`, one number a per op. It holds until the next decision.
 
-    ## Observation
-    `Box(-4, 4, (16 + 6 n_ops,), float32)`: `adaptaug.policy.observation.GLOBAL_FEATURES`, then
-    `OP_FEATURES` op by op. Scale-free; the budget is part of it.
+    | a          | magnitude                         |
+    |------------|-----------------------------------|
+    | -1 to -0.9 | 0, the op is off                  |
+    | -0.9 to 1  | (a + 0.9) / 1.9, in [0, 1]        |
+
+    ## Observation space
+    `Box(-4, 4, (16 + 6 n_ops,), float32)`: the 16 features of the run, then the 6 features of each
+    op in turn. `adaptaug.policy.observation.GLOBAL_FEATURES` and `OP_FEATURES` define them with
+    their ranges. They do not depend on the scale of the data and include the budget.
 
     ## Reward
-    potential(after) - potential(before) - lambda x cost, where the potential is
-    10 x accuracy - loss (nats, at most log(classes)) on the reward-validation split and the cost
-    is that of augmenting and observing, as a fraction of plain training of the whole run, read
-    from a table. `info["gain"]` and `info["cost"]` hold the two parts.
+    Phi(after) - Phi(before) - lambda * cost. The potential Phi is 10 * score - loss on the
+    reward-validation split: the score is the task's metric in [0, 1], the loss is in nats and
+    counts up to log(classes). The cost is that of augmenting and observing since the last decision,
+    as a fraction of plain training of the whole run, read from a table.
+
+    ## Info
+    `reset` returns `task` (its fields) and `child_seed`. `step` returns `gain` (the increase of
+    Phi), `cost`, `magnitudes` (those used), `steps` (batches done), and the reward-validation
+    `score` and `loss`.
 
     ## Start
-    A new child at step 0. Data set, run length, number of training examples and the child's seed
-    are drawn from the seed given to `reset` within the tasks' ranges, so that two environments
-    reset with one seed train the same child on the same data.
+    A new child at step 0. The seed given to `reset` draws the task, the run length and the number
+    of training examples from their ranges, and the child's seed: two environments that are reset
+    with one seed train the same child on the same data.
 
     ## End
-    `terminated` when the budget is spent or early stopping strikes; also when the child diverges,
-    with a penalty of 10. Never `truncated`.
+    `terminated` after the last batch, at early stopping, or if the child diverges, which costs a
+    penalty of 10. Never `truncated`.
 
     ## Version history
     * v0: first version.
@@ -65,22 +74,24 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         costs: Sequence[Mapping[str, Any]] | None = None,
         device: str = "cpu",
     ) -> None:
-        """Sets up the environment; data is loaded at the first reset.
+        """Checks the arguments; data is loaded at the first reset.
 
         Args:
             tasks: fields of `adaptaug.training.task.Task`; `steps` and `n_train` may be pairs,
                 from which each episode draws log-uniformly. An episode draws one of the tasks.
             ops: names of the ops.
-            cost_weight: lambda, the price of as much compute again as plain training.
-            costs: a cost table for each task; None takes a rough default.
-            device: where child and data live.
+            cost_weight: lambda, the reward subtracted for compute that equals one plain training.
+            costs: a cost table for each task; None uses a rough default.
+            device: device of child and data.
 
         Raises:
             AdaptAugError: a task's field or an op is unknown or out of its range; there is no
-                task, or not a cost table for each; the cost weight is negative.
+                task, no op, or not one cost table per task; the cost weight is negative.
         """
         self.tasks = [TaskRange.from_dict(task) for task in tasks]
         self.op_space = OpSpace(ops)
+        if not self.op_space.ops:
+            raise AdaptAugError("an environment must have at least one op to act on, got none")
         self.cost_weight = cost_weight
         rows = [{}] * len(tasks) if costs is None else costs
         if not 0 < len(tasks) == len(rows):
@@ -88,7 +99,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
                 "an environment needs at least one task and a cost table for each, "
                 f"got {len(tasks)} tasks and {len(rows)} tables"
             )
-        if not cost_weight >= 0:  # NaN neither
+        if not cost_weight >= 0:  # refuses NaN too
             raise AdaptAugError(f"cost_weight must be a number of at least 0, got {cost_weight}")
         self.costs = [CostTable.from_dict(row) for row in rows]
         self.device = device
@@ -110,7 +121,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             self._episode = Episode(task, child_seed, self.op_space, self.costs[index], self.device)
             observation = self._episode.observe()
         self._cost = self._episode.cost
-        self._potential = self._measure(self._episode)
+        self._potential = self._measure(self._episode, observation)
         return observation.flat(), {"task": task.to_dict(), "child_seed": child_seed}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -120,36 +131,40 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             raise gymnasium.error.ResetNeeded("step needs a running episode, call reset first")
         with one_thread():
             magnitudes = episode.advance(to_magnitudes(np.asarray(action, np.float64)).tolist())
-            episode.check_early_stopping()
             observation = episode.observe()
-        potential = self._measure(episode)
+        potential = self._measure(episode, observation)
         gain, cost = potential - self._potential, episode.cost - self._cost
         self._potential, self._cost = potential, episode.cost
-        validated = episode.observer.validated or Metrics(0.0, 0.0)
         info = {
             "gain": gain,
             "cost": cost,
             "magnitudes": magnitudes,
             "steps": episode.run.step,
-            "accuracy": validated.accuracy,
-            "loss": validated.loss,
+            "score": observation.validation.score,
+            "loss": observation.validation.loss,
         }
         reward = gain - self.cost_weight * cost
         return observation.flat(), reward, episode.finished, False, info
 
-    def _measure(self, episode: Episode) -> float:
-        """Potential of the child as it is, bounded."""
+    def _measure(self, episode: Episode, observation: Observation) -> float:
+        """Potential of the child; of a diverged one the last potential less the penalty."""
         if episode.run.diverged:
             return self._potential - DIVERGENCE_PENALTY
-        metrics = episode.observer.validated or Metrics(0.0, 0.0)
-        return potential(metrics.loss, metrics.accuracy, episode.run.num_classes)
+        metrics = observation.validation
+        return potential(metrics.loss, metrics.score, episode.run.num_classes)
 
 
-def potential(loss: float, accuracy: float, num_classes: int) -> float:
-    """What the reward is the gain in: 10 x accuracy - loss, at most log(classes) of it.
+def potential(loss: float, score: float, num_classes: int) -> float:
+    """Potential Phi of a child; the reward is its increase less the price of the compute.
 
-    A loss above that of a guess says only that the child is sure of itself: children that learn a
-    few sentences by heart would otherwise be paid for their doubts more than for their accuracy.
+    Phi = 10 * score - min(loss, log(num_classes)). The loss counts up to that of a uniform guess:
+    a child that memorises a few sentences is confidently wrong on others, and without this bound
+    the reward would favour low confidence over a high score.
+
+    Args:
+        loss: cross-entropy on the reward-validation split, in nats; NaN counts as the bound.
+        score: accuracy or F1 there, in [0, 1].
+        num_classes: number of classes or tags.
     """
-    highest = math.log(num_classes)
-    return ACCURACY_WEIGHT * accuracy - (min(loss, highest) if math.isfinite(loss) else highest)
+    bound = math.log(num_classes)
+    return SCORE_WEIGHT * score - (min(loss, bound) if math.isfinite(loss) else bound)

@@ -1,9 +1,8 @@
-"""Many child trainings at once: a few processes, several children in each, in groups.
+"""A vectorised environment: many child trainings in a few worker processes, in groups.
 
-The children of a group are reset with one seed, so they share task, data, initial weights and
-batch order and differ only in what the policy did. A child is paid at the end of its run, by how
-much more it earned than the group's mean: what is left is owed to the actions, not to the luck of
-the draw, nor to how noisy a half-trained child's validation is.
+The children of a group are reset with one seed. They share task, data, initial weights and batch
+order, and differ only in their actions. A group starts new episodes when all its children have
+finished.
 """
 
 import traceback
@@ -26,7 +25,12 @@ _SEEDS = 2**31
 
 
 class GroupedVecEnv(VecEnv):
-    """Groups of `ChildTrainingEnv`s over worker processes, one thread each."""
+    """Groups of `ChildTrainingEnv`s, spread over worker processes of one thread each.
+
+    Rewards are those of the environment, step by step; `info["reward"]` has them in double
+    precision. A child that finishes before its group is done repeats its last observation with
+    reward 0 until the whole group is done.
+    """
 
     def __init__(
         self,
@@ -36,32 +40,27 @@ class GroupedVecEnv(VecEnv):
         group_size: int,
         processes: int,
         seed: int,
-        center: bool = True,
     ) -> None:
         """Starts the workers.
 
         Args:
             env_kwargs: arguments of every `ChildTrainingEnv`.
             groups: number of groups.
-            group_size: children in a group; each group is spread over all workers.
+            group_size: children in a group.
             processes: worker processes; 0 runs every child in this process.
-            seed: fixes every episode's task and child, whatever the number of processes.
-            center: whether a child is paid at the end, its whole return less the group's mean.
-                Undiscounted, that is the same task with far less variance in the middle. Without,
-                it is paid what the environment pays, step by step.
+            seed: fixes the task and child of every episode, whatever the number of processes.
 
         Raises:
-            AdaptAugError: the environment cannot be made of `env_kwargs`, or in a worker.
+            AdaptAugError: `env_kwargs` are not valid for a `ChildTrainingEnv`.
         """
         spaces = ChildTrainingEnv(**env_kwargs)
         super().__init__(groups * group_size, spaces.observation_space, spaces.action_space)
-        self.groups, self.group_size, self.center = groups, group_size, center
-        self._base_seed = seed
-        self._returns = np.zeros(self.num_envs, dtype=np.float32)
+        self.groups, self.group_size = groups, group_size
         self.episodes = np.zeros(groups, dtype=np.int64)
-        self._actions: np.ndarray | None = None
+        """Episodes that each group has begun, (groups,); with the seed, they fix the next one."""
+        self._base_seed = seed
         count = min(processes, self.num_envs)
-        # Worker w takes members w, w + count, ... : every group is spread evenly.
+        # Worker w holds the children w, w + count, ..., so that every group is spread evenly.
         self._members = [list(range(w, self.num_envs, count)) for w in range(count)]
         if count == 0:
             self._members = [list(range(self.num_envs))]
@@ -74,7 +73,6 @@ class GroupedVecEnv(VecEnv):
     def reset(self) -> np.ndarray:
         """Starts a new episode in every group and returns observations (num_envs, size)."""
         self.reset_infos = [{} for _ in range(self.num_envs)]
-        self._returns[:] = 0
         return self._reset_groups(range(self.groups))
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -85,39 +83,33 @@ class GroupedVecEnv(VecEnv):
     def step_wait(
         self,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Collects the workers' results; finished groups start anew, as SB3 expects."""
+        """Collects the workers' results and resets finished groups, as SB3 expects."""
         results: list[Any] = [None] * self.num_envs
         for worker, members in zip(self._workers, self._members, strict=True):
             for member, result in zip(members, worker.receive(), strict=True):
                 results[member] = result
         observations = np.stack([result[0] for result in results])
         rewards = np.array([result[1] for result in results], dtype=np.float32)
-        dones = np.array([result[2] for result in results])
+        terminated = np.array([result[2] for result in results])
         infos = [result[4] | {"reward": result[1]} for result in results]
-        # A child that ended early waits for its group, so that groups keep sharing seeds.
-        by_group = dones.reshape(self.groups, self.group_size).all(1)
-        finished, ended = np.flatnonzero(by_group), by_group.repeat(self.group_size)
-        self._returns += rewards
-        if self.center:
-            means = self._returns.reshape(self.groups, -1).mean(1).repeat(self.group_size)
-            rewards = np.where(ended, self._returns - means, 0).astype(np.float32)
-        self._returns[ended] = 0
-        for row in np.flatnonzero(ended):
+        # A group is done as a whole, so that its children share the next seed too.
+        by_group = terminated.reshape(self.groups, self.group_size).all(1)
+        finished, dones = np.flatnonzero(by_group), by_group.repeat(self.group_size)
+        for row in np.flatnonzero(dones):
             infos[row]["terminal_observation"] = observations[row].copy()
             infos[row]["TimeLimit.truncated"] = False
         if len(finished):
-            fresh = self._reset_groups(finished)
-            for group in finished:
-                rows = slice(group * self.group_size, (group + 1) * self.group_size)
-                observations[rows] = fresh[rows]
-        return observations, rewards, ended, infos
+            first = self._reset_groups(finished)
+            observations[dones] = first[dones]
+        return observations, rewards, dones, infos
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Stops the workers."""
         for worker in self._workers:
             worker.close()
 
     def _reset_groups(self, groups: Sequence[int] | range | np.ndarray) -> np.ndarray:
+        """Starts new episodes in these groups; observations (num_envs, size), else 0."""
         seeds: dict[int, int] = {}
         for group in groups:
             entropy = (self._base_seed, int(group), int(self.episodes[group]))
@@ -136,30 +128,30 @@ class GroupedVecEnv(VecEnv):
         return observations
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Render modes: there are none. Children live in other processes and hand out nothing."""
+        """Returns None as the render mode; other attributes stay in the workers."""
         if attr_name != "render_mode":
-            raise NotImplementedError(f"children hand out no attributes, asked for {attr_name!r}")
+            raise NotImplementedError(f"children give out no attributes, got {attr_name!r}")
         return [None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refused: the children live in other processes."""
-        raise NotImplementedError(f"children do not take attributes, got {attr_name!r}")
+        """Not supported: the children are in other processes."""
+        raise NotImplementedError(f"attributes of children cannot be set, got {attr_name!r}")
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Refused: the children live in other processes."""
-        raise NotImplementedError(f"children do not take calls, got {method_name!r}")
+        """Not supported: the children are in other processes."""
+        raise NotImplementedError(f"methods of children cannot be called, got {method_name!r}")
 
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Any = None
     ) -> list[bool]:
-        """No child is wrapped."""
+        """Returns False for every child: none is wrapped."""
         return [False] * self.num_envs
 
 
 class _Worker:
-    """Something that holds a few children and does commands on them."""
+    """Holds a few children; takes commands ("reset" or "step") and returns their results."""
 
     def send(self, command: str, arguments: list[tuple[int, Any]]) -> None:
         raise NotImplementedError
@@ -168,7 +160,7 @@ class _Worker:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Ends the worker."""
+        """Stops the worker."""
 
 
 class _Local(_Worker):
@@ -180,17 +172,17 @@ class _Local(_Worker):
         self._results: list[Any] = []
 
     def send(self, command: str, arguments: list[tuple[int, Any]]) -> None:
-        self._results = [self._do(command, index, argument) for index, argument in arguments]
+        self._results = [self._run(command, index, argument) for index, argument in arguments]
 
     def receive(self) -> list[Any]:
         return self._results
 
-    def _do(self, command: str, index: int, argument: Any) -> Any:
+    def _run(self, command: str, index: int, argument: Any) -> Any:
         if command == "reset":
             self._last[index] = None
             return self._envs[index].reset(seed=argument)
         last = self._last[index]
-        if last is not None and last[2]:  # ended before its group: stands still, earns nothing
+        if last is not None and last[2]:  # it finished before its group
             return last[0], 0.0, True, False, last[4] | {"gain": 0.0, "cost": 0.0}
         self._last[index] = self._envs[index].step(argument)
         return self._last[index]
@@ -207,15 +199,15 @@ class _Remote(_Worker):
         ops: Sequence[Op],
     ) -> None:
         context = torch.multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        self._pipe, worker_end = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(theirs, dict(env_kwargs), count, list(sources), list(ops)),
+            args=(worker_end, dict(env_kwargs), count, list(sources), list(ops)),
             daemon=True,
         )
         with kept_from_workers():
             self._process.start()
-        theirs.close()
+        worker_end.close()
 
     def send(self, command: str, arguments: list[tuple[int, Any]]) -> None:
         try:
@@ -225,15 +217,15 @@ class _Remote(_Worker):
 
     def receive(self) -> list[Any]:
         try:
-            results, mistake, failure = self._pipe.recv()
+            results, user_error, failure = self._pipe.recv()
         except (EOFError, OSError):
             raise AdaptAugError("a worker process ended unexpectedly") from None
-        if mistake:
-            raise AdaptAugError(mistake)
+        if user_error:
+            raise AdaptAugError(user_error)
         if failure:
             raise RuntimeError(f"a worker failed: {failure}")
-        answered: list[Any] = results
-        return answered
+        received: list[Any] = results
+        return received
 
     def close(self) -> None:
         self._process.terminate()
@@ -248,7 +240,7 @@ def _serve(
     sources: list[Source],
     ops: list[Op],
 ) -> None:
-    """A worker's life: do commands until the pipe closes."""
+    """Main loop of a worker: answers commands until the pipe closes."""
     torch.set_num_threads(1)
     register_missing(ops)
     for source in sources:

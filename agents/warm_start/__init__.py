@@ -1,1 +1,1 @@
-"""The warm start: constants explored with a Gaussian process before PPO learns."""
+"""The warm start: explores constant magnitudes and initialises a policy before PPO."""

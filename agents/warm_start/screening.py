@@ -1,13 +1,16 @@
-"""Screening: which ops help, how strong and at which budgets, before a policy is learned.
+"""Screening: finds which ops help, at which magnitudes and budgets, and initialises a policy.
 
-A reward tells what all ops of a run did together. Children that train under random constants tell
-ops apart, since each of them informs about every op. This is Bayesian optimisation with Thompson
-sampling (Thompson 1933; Kandasamy et al. 2018): every child gets the best of many random constants
-under one draw from what is known, so that ops are judged in the company in which they will be used.
-What is known is put roughly there, so that little is ruled out. A policy then starts with the
-biases and gates that promise most: before a search, and on data to which a policy is adapted. The
-process that foretells best says which. It closes ops sharply, though, and PPO does not open them
-again, so that before a search the rough one says it, if it foretells anything at all.
+Children are trained under random constant magnitudes, so that the score of each child is evidence
+on every op. This is Bayesian optimisation by Thompson sampling (Thompson 1933; Kandasamy et al.
+2018): each child gets the best of many random constants under one draw from a Gaussian process, so
+that ops are tried together with the ops that they will be used with. Draws come from the process
+with a short fixed length scale, which rules little out.
+
+The policy is then initialised with the biases and gates of the highest lower confidence bound,
+before a search or on new data. Two Gaussian processes are fitted: one with the best
+leave-one-group-out error, one with a short fixed length scale. Adaptation uses the first; a search
+uses the second if its R² is positive, because the first tends to switch ops off and PPO cannot
+switch them back on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,129 +24,132 @@ from adaptaug.controllers import Constant
 from adaptaug.evaluation.train_child import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy.network import START, PolicyNetwork, levels, to_latent, to_magnitudes
-from adaptaug.policy.observation import log_passes
+from adaptaug.policy.observation import log_epochs
 from adaptaug.utils.seeding import one_thread
-from agents.objective import Trial
-from agents.warm_start.gaussian_process import ROUGH, Surrogate
+from agents.objective import Objective
+from agents.warm_start.gaussian_process import SHORT_LENGTH, GaussianProcess
 
 OCTAVES = 1.0
-"""Constants go up to so many octaves below and above the magnitude that a screening tries."""
+"""Constants range from this many octaves below the magnitude of a screening to as many above."""
 
 CANDIDATES = 100
-"""Random constants of which a child gets the best."""
+"""Number of random constants of which each child gets the best."""
 
 STRONGEST = 0.9
-"""Largest magnitude to start from, which leaves some way to go up."""
+"""Largest magnitude of an initialised policy, which leaves PPO room to go higher."""
 
-CAUTION, BOLD = 2.0, 1.0
-"""A start is judged by what it gains in expectation less so many standard deviations; by the latter
-where it is the rough process that judges."""
+CAUTION = 2.0
+"""Lower confidence bound: mean gain - CAUTION * standard deviation."""
+
+CAUTION_SHORT_LENGTH = 1.0
+"""CAUTION for the process with the short fixed length scale."""
 
 OPEN, SLOPES = 0.8, (0.0, 0.3)
-"""How far gates are open when the best start is looked for, at the mean budget, and how much more
-with every sixteenfold number of passes. Never less: long runs bear what short ones bear."""
+"""Where the optimisation of the gates starts: how far they are open at the mean budget, and how
+much wider per unit of `log_epochs`, which is a sixteenfold number of epochs. Slopes never become
+negative, because an op that helps in short runs also helps in long ones."""
 
-STEPS, RATE = 150, 0.05
-"""Of Adam, in that."""
+ADAM_STEPS, ADAM_LEARNING_RATE = 150, 0.05
+"""Adam's steps and learning rate in that optimisation."""
 
 
 class Screening:
-    """Draws constants for children, and finds where a policy should start."""
+    """Suggests constant magnitudes for children, and initialises a policy from their scores."""
 
-    def __init__(self, n_ops: int, tried: float, seed: int) -> None:
-        """Starts without a belief.
+    def __init__(self, n_ops: int, magnitude: float, seed: int) -> None:
+        """Starts without data.
 
         Args:
             n_ops: number of ops.
-            tried: magnitude around which they are tried, in (0, 1].
-            seed: of the constants that are drawn.
+            magnitude: magnitude around which the ops are tried, in (0, 1].
+            seed: fixes the constants.
         """
-        self.surrogate = Surrogate(n_ops)
-        self.told: list[dict[str, Any]] = []
-        """What `tell` was given, as plain data: told again, it is known again."""
-        self._tried, self._seed, self._asked = tried, seed, 0
+        self.process = GaussianProcess(n_ops)
+        self.history: list[dict[str, Any]] = []
+        """Arguments of all calls of `tell`, as plain data; see `replay`."""
+        self._magnitude, self._seed, self._asked = magnitude, seed, 0
 
     def ask(self, count: int, budget: float) -> np.ndarray:
-        """Draws magnitudes (count, n_ops) for children of one budget, given as `log_passes`."""
+        """Suggests magnitudes (count, n_ops) for children of one budget, given as `log_epochs`."""
         random = np.random.default_rng((self._seed, 2, self._asked))
         self._asked += 1
-        if not len(self.surrogate.budgets):
+        if not len(self.process.budgets):
             return self._draw(count, random)
         constants = self._draw(CANDIDATES, random)
         noise = torch.from_numpy(random.normal(size=(count, CANDIDATES)))
-        gains = self.surrogate.sample(torch.from_numpy(constants), budget, noise)
+        gains = self.process.sample(torch.from_numpy(constants), budget, noise)
         best = gains.argmax(1)
-        best[0] = 0  # whatever is believed, one child tries something: belief may be wrong
-        asked: np.ndarray = constants[best.numpy()]
-        return asked
+        best[0] = 0  # one child gets a random constant, in case the process is wrong
+        suggested: np.ndarray = constants[best.numpy()]
+        return suggested
 
     def tell(self, magnitudes: np.ndarray, scores: np.ndarray, budget: float) -> None:
-        """Takes scores (n,) of children that share task and seed; see `Surrogate.tell`."""
-        self.surrogate.tell(torch.from_numpy(magnitudes), torch.from_numpy(scores), budget)
-        self.told.append(
+        """Adds scores (n,) of children that share task and seed; see `GaussianProcess.tell`."""
+        self.process.tell(torch.from_numpy(magnitudes), torch.from_numpy(scores), budget)
+        self.history.append(
             {"magnitudes": magnitudes.tolist(), "scores": scores.tolist(), "budget": budget}
         )
 
-    def recall(self, told: Sequence[Mapping[str, Any]]) -> None:
-        """Goes on from what another screening of the same seed was `told`."""
-        for group in told:
+    def replay(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Continues from the `history` of another screening with the same seed."""
+        for group in history:
             self.tell(np.array(group["magnitudes"]), np.array(group["scores"]), group["budget"])
-        if told:
-            self.surrogate.fit(ROUGH)
-        self._asked = len(self.told)
+        if history:
+            self.process.fit(SHORT_LENGTH)
+        self._asked = len(self.history)
 
     def _draw(self, count: int, random: np.random.Generator) -> np.ndarray:
         """Random constants (count, n_ops)."""
-        shape = (count, self.surrogate.magnitudes.shape[1])
-        share = random.uniform(0.1, 0.9, (count, 1))
-        on = random.uniform(size=shape) < share
+        shape = (count, self.process.magnitudes.shape[1])
+        probability = random.uniform(0.1, 0.9, (count, 1))
+        on = random.uniform(size=shape) < probability
         octaves = random.uniform(-OCTAVES, OCTAVES, shape)
-        constants: np.ndarray = (on * self._tried * 2**octaves).clip(max=1)
+        constants: np.ndarray = (on * self._magnitude * 2**octaves).clip(max=1)
         return constants
 
     @one_thread()
-    def start(self, network: PolicyNetwork, *, learns: bool = False) -> None:
-        """Sets a policy's biases and gates to what promises most at the budgets that were tried.
+    def initialise(self, network: PolicyNetwork, *, before_ppo: bool = False) -> None:
+        """Sets a policy's biases and gates to those of the highest lower confidence bound.
 
-        By gradient ascent on a lower bound of the gain, in the mean over these budgets, from all
-        ops at the magnitude that was tried, at all budgets alike and in long runs above all; none
-        goes beyond the strongest that was tried.
+        Adam maximises the bound, in the mean over the budgets that were tried. It starts from all
+        ops on at the magnitude of the screening, once with gates that are equally open at all
+        budgets and once with gates that open with the budget. Magnitudes stay within those tried.
 
         Args:
-            network: the policy's.
-            learns: whether the policy will learn from there, so that the rough process may say it.
+            network: the policy network to initialise.
+            before_ppo: whether PPO will train the policy; see the module on what this changes.
         """
-        self.surrogate.fit(ROUGH)
-        bold = learns and self.surrogate.foretold > 0
-        if not bold:
-            self.surrogate.fit()
-        caution = BOLD if bold else CAUTION
-        found = [self._ascend(len(network.op_bias), slope, caution) for slope in SLOPES]
-        _, bias, gate = max(found, key=lambda start: start[0])
+        self.process.fit(SHORT_LENGTH)
+        short = before_ppo and self.process.r_squared > 0
+        if not short:
+            self.process.fit()
+        caution = CAUTION_SHORT_LENGTH if short else CAUTION
+        found = [self._maximise(len(network.op_bias), slope, caution) for slope in SLOPES]
+        _, bias, gate = max(found, key=lambda result: result[0])
         with torch.no_grad():
             network.op_bias.copy_(bias)
             network.gate.copy_(gate)
 
-    def _ascend(
+    def _maximise(
         self, n_ops: int, first_slope: float, caution: float
     ) -> tuple[float, Tensor, Tensor]:
-        """The bound, biases and gates that are found from a first slope of the gates."""
-        budgets = self.surrogate.budgets.unique()
-        mean, strongest = budgets.mean(), min(self._tried * 2**OCTAVES, STRONGEST)
+        """Maximises the bound, from a first slope of the gates; returns bound, biases and gates."""
+        budgets = self.process.budgets.unique()
+        mean, strongest = budgets.mean(), min(self._magnitude * 2**OCTAVES, STRONGEST)
         bias, opened, slope = (
             torch.full((n_ops,), value, dtype=torch.float64, requires_grad=True)
-            for value in (to_latent(self._tried) - START, OPEN, first_slope)
+            for value in (to_latent(self._magnitude) - START, OPEN, first_slope)
         )
-        optimizer = torch.optim.Adam([bias, opened, slope], lr=RATE)
+        optimizer = torch.optim.Adam([bias, opened, slope], lr=ADAM_LEARNING_RATE)
         bound = torch.zeros(())
 
         def gate() -> Tensor:
             return torch.stack([opened - slope * mean, slope], 1)
 
-        for _ in range(STEPS):
+        for _ in range(ADAM_STEPS):
             magnitudes = to_magnitudes(torch.tanh(levels(bias, gate(), budgets)))
-            expected, deviations = self.surrogate.gain(magnitudes, budgets)
-            bound = (expected - caution * deviations).mean()
+            means, deviations = self.process.gain(magnitudes, budgets)
+            bound = (means - caution * deviations).mean()
             optimizer.zero_grad()
             (-bound).backward()
             optimizer.step()
@@ -152,15 +158,15 @@ class Screening:
                 slope.clamp_(min=0)
         return bound.item(), bias.detach(), gate().detach()
 
-    def worth(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
-        """What is expected of each op of a started policy, at three of the budgets that were tried.
+    def op_effects(self, network: PolicyNetwork) -> list[dict[str, list[float]]]:
+        """Predicts what each op of an initialised policy adds, at three of the budgets tried.
 
         Returns:
-            For each op `magnitudes` at the lowest, the middle and the highest budget, and
-            `effects`: what the op adds there to the others, at the magnitude that was tried where
-            it is off.
+            For each op `magnitudes` and `effects`, at the lowest, the middle and the highest
+            budget. An effect is the predicted gain of all ops less that without this op; an op that
+            is off counts at the magnitude of the screening.
         """
-        budgets = self.surrogate.budgets.quantile(
+        budgets = self.process.budgets.quantile(
             torch.tensor([0, 0.5, 1], dtype=torch.float64), interpolation="nearest"
         )
         rows = []
@@ -170,9 +176,9 @@ class Screening:
             for op in range(len(bias)):
                 on, off = chosen.clone(), chosen.clone()
                 off[:, op] = 0
-                on[:, op] = torch.where(chosen[:, op] > 0, chosen[:, op], self._tried)
-                (reached, _), (without, _) = (self.surrogate.gain(m, budgets) for m in (on, off))
-                effects = (reached - without).tolist()
+                on[:, op] = torch.where(chosen[:, op] > 0, chosen[:, op], self._magnitude)
+                (gain_on, _), (gain_off, _) = (self.process.gain(m, budgets) for m in (on, off))
+                effects = (gain_on - gain_off).tolist()
                 rows.append({"magnitudes": chosen[:, op].tolist(), "effects": effects})
         return rows
 
@@ -180,40 +186,41 @@ class Screening:
 def screen(
     screening: Screening,
     ops: Sequence[str | Op],
-    trial: Trial,
+    objective: Objective,
     rounds: int,
     pool: Pool,
     *,
     groups: int = 1,
     group_size: int = 6,
 ) -> Iterator[None]:
-    """Screens ops on children that train under constants, which cost nothing but the ops.
+    """Trains children under the constants that a screening suggests.
+
+    The process is fitted again after each round.
 
     Args:
-        screening: what draws the constants and learns; one that was told of some rounds already
-            goes on with the next.
+        screening: suggests the constants; one with a history continues after its last round.
         ops: the ops.
-        trial: what children are trained on.
-        rounds: between them the belief is brought up to date.
+        objective: draws tasks and seeds and scores the children.
+        rounds: number of rounds, those in the history included.
         pool: trains the children.
-        groups: pairs of task and seed in a round.
-        group_size: children that share them.
+        groups: groups of children in a round, each with a task and a seed of its own.
+        group_size: children in a group.
 
     Yields:
-        After each round.
+        None after each round.
     """
-    for first in range(len(screening.told), rounds * groups, groups):
+    for first in range(len(screening.history), rounds * groups, groups):
         trials = range(first, first + groups)
-        budgets = [log_passes(trial.draw(number)[0].passes) for number in trials]
-        asked = [screening.ask(group_size, budget) for budget in budgets]
+        budgets = [log_epochs(objective.draw(trial)[0].epochs) for trial in trials]
+        suggested = [screening.ask(group_size, budget) for budget in budgets]
         jobs = [
             job
-            for number, constants in zip(trials, asked, strict=True)
+            for trial, constants in zip(trials, suggested, strict=True)
             for row in constants
-            for job in trial.jobs(Arm("screening", tuple(ops), Constant(row.tolist())), [number])
+            for job in objective.jobs(Arm("screening", tuple(ops), Constant(row.tolist())), [trial])
         ]
-        scores = np.array([trial.score(record) for record in pool.run(jobs, "", quiet=True)])
-        for told in zip(asked, scores.reshape(groups, group_size), budgets, strict=True):
-            screening.tell(*told)
-        screening.surrogate.fit(ROUGH)
+        scores = np.array([objective.score(record) for record in pool.run(jobs, "", quiet=True)])
+        for group in zip(suggested, scores.reshape(groups, group_size), budgets, strict=True):
+            screening.tell(*group)
+        screening.process.fit(SHORT_LENGTH)
         yield

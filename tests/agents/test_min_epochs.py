@@ -1,5 +1,7 @@
-"""Where a policy is found to be of use, and what it does elsewhere."""
+"""The shortest useful run: found from pairs, and applied to a policy's runs."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +9,21 @@ import pytest
 import torch
 
 from adaptaug.controllers import Constant, Learned
-from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Arm, Job, Record, train_child
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.training.task import Task, TaskRange
-from agents.min_epochs import FEWEST_PAIRS, NEVER, fewest_passes, gains, guarded
-from agents.objective import Trial
+from agents.min_epochs import (
+    MIN_PAIRS,
+    NEVER,
+    evidence,
+    gains_over_none,
+    read_evidence,
+    scope,
+    shortest_useful_run,
+)
+from agents.objective import Objective
 
 OPS = ("rotate", "noise")
 
@@ -25,109 +34,110 @@ def policy() -> Policy:
 
 
 def pairs(seed: int, crossing: float, noise: float, count: int = 60) -> tuple[np.ndarray, ...]:
-    """Passes of runs, and gains that rise through 0 at `crossing` passes by 1 an octave."""
+    """Epochs of runs, and gains that rise by 1 per doubling and are 0 at `crossing` epochs."""
     random = np.random.default_rng(seed)
-    passes = 2 ** random.uniform(0, 8, count)
-    gained = np.clip(np.log2(passes / crossing), -2, 2) + random.normal(0, noise, count)
-    return passes, gained
+    epochs = 2 ** random.uniform(0, 8, count)
+    gains = np.clip(np.log2(epochs / crossing), -2, 2) + random.normal(0, noise, count)
+    return epochs, gains
 
 
-def test_the_crossing_is_found_in_spite_of_noise() -> None:
-    octaves = [np.log2(fewest_passes(*pairs(seed, 16, 1.0)) / 16) for seed in range(50)]
-    assert np.abs(np.mean(octaves)) < 0.3
-    assert np.abs(octaves).max() < 2
+def test_zero_crossing_is_found_despite_noise() -> None:
+    doublings = [np.log2(shortest_useful_run(*pairs(seed, 16, 1.0)) / 16) for seed in range(50)]
+    assert np.abs(np.mean(doublings)) < 0.3
+    assert np.abs(doublings).max() < 2
 
 
-def test_what_always_helps_is_open_down_to_the_shortest_run_that_was_tried() -> None:
-    passes, gained = pairs(0, 1e-3, 0.5)
-    assert fewest_passes(passes, gained) == passes.min()
+def test_gain_in_all_pairs_includes_the_shortest_run() -> None:
+    epochs, gains = pairs(0, 1e-3, 0.5)
+    assert shortest_useful_run(epochs, gains) == epochs.min()
 
 
-def test_what_only_harms_is_never_used() -> None:
-    assert fewest_passes(*pairs(0, 1e5, 0.5)) == NEVER
+def test_loss_in_all_pairs_includes_no_run() -> None:
+    assert shortest_useful_run(*pairs(0, 1e5, 0.5)) == NEVER
 
 
-def test_what_does_nothing_is_never_used() -> None:
-    """So that it costs nothing either."""
-    assert fewest_passes(np.arange(1.0, 11), np.zeros(10)) == NEVER
+def test_gain_of_zero_includes_no_run() -> None:
+    assert shortest_useful_run(np.arange(1.0, 11), np.zeros(10)) == NEVER
 
 
-def test_the_threshold_lies_between_open_and_closed_whatever_the_order() -> None:
-    passes, gained = np.array([64.0, 1, 16, 4, 256]), np.array([2.0, -2, 2, -2, 2])
-    assert fewest_passes(passes, gained) == 8
-    assert fewest_passes(passes[::-1], gained[::-1]) == 8
+def test_threshold_is_a_geometric_mean_whatever_the_order_of_the_pairs() -> None:
+    epochs, gains = np.array([64.0, 1, 16, 4, 256]), np.array([2.0, -2, 2, -2, 2])
+    assert shortest_useful_run(epochs, gains) == 8
+    assert shortest_useful_run(epochs[::-1], gains[::-1]) == 8
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_runs_of_equal_passes_open_together_or_not_at_all(order: int) -> None:
-    passes, gained = np.full(12, 32.0), np.array([1.0, 1.0, *[-1.0] * 10])[::order]
-    assert fewest_passes(passes, gained) == NEVER
-    assert fewest_passes(passes, -gained) == 32
-    shorter = np.append(passes, np.full(4, 8.0))
-    assert fewest_passes(shorter, np.append(-gained, [1.0, 1, -2, -2])) == 16
+def test_runs_of_equal_epochs_are_included_together_or_not_at_all(order: int) -> None:
+    epochs, gains = np.full(12, 32.0), np.array([1.0, 1.0, *[-1.0] * 10])[::order]
+    assert shortest_useful_run(epochs, gains) == NEVER
+    assert shortest_useful_run(epochs, -gains) == 32
+    shorter = np.append(epochs, np.full(4, 8.0))
+    assert shortest_useful_run(shorter, np.append(-gains, [1.0, 1, -2, -2])) == 16
 
 
-def test_few_pairs_tell_nothing() -> None:
-    few = FEWEST_PAIRS - 1
-    assert fewest_passes(np.arange(1.0, few + 1), np.full(few, -1.0)) == 0
+def test_fewer_than_min_pairs_include_every_run() -> None:
+    few = MIN_PAIRS - 1
+    assert shortest_useful_run(np.arange(1.0, few + 1), np.full(few, -1.0)) == 0
+
+
+def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
+    epochs, gains = pairs(0, 16, 1.0)
+    found = evidence(epochs, gains, shortest_useful_run(epochs, gains))
+    path = tmp_path / "min_epochs.json"
+    assert read_evidence(path) is None
+    path.write_text(json.dumps(found))
+    assert read_evidence(path) == found
+
+
+def test_scope_names_the_runs() -> None:
+    assert scope(0) == "every run"
+    assert scope(12.345) == "runs of at least 12.3 epochs"
+    assert scope(NEVER) == "no run, because it gains in none"
 
 
 class ToyPool:
-    """Children that augmentation harms by its magnitudes, in runs of 64 passes or fewer."""
+    """Children that augmentation helps in runs of more than 64 epochs, and harms in shorter."""
 
     def run(self, jobs: list[Job], label: str, *, quiet: bool = False) -> list[Record]:
         return [self.record(job) for job in jobs]
 
     def record(self, job: Job) -> Record:
         strength = 0.0 if isinstance(job.arm.controller, Constant) else 0.1
-        luck = np.random.default_rng(job.seed).normal()  # shared by arms on one trial
-        gain = strength if job.task.passes > 64 else -strength
+        offset = np.random.default_rng(job.seed).normal()  # shared by all arms of a trial
+        gain = strength if job.task.epochs > 64 else -strength
         return {
-            "validation_score": 0.5 + gain + luck, "validation_loss": 1.0, "num_classes": 10,
+            "validation_score": 0.5 + gain + offset, "validation_loss": 1.0, "num_classes": 10,
             "cost": 0.0,
         }  # fmt: skip
 
 
-def test_children_of_a_pair_share_their_luck(policy: Policy) -> None:
-    trial = Trial([TaskRange(Task(), (20, 2000), (100, 100))], [CostTable()], 0.05, seed=3)
-    passes, gained = gains([policy, policy], trial, range(40), ToyPool())
-    assert gained.shape == (2, 40)
-    assert gained[0] == pytest.approx(np.where(passes > 64, 1.0, -1.0))
-    assert 40 < fewest_passes(passes, gained[0]) < 100
+def test_children_of_a_pair_share_task_and_seed(policy: Policy) -> None:
+    objective = Objective([TaskRange(Task(), (20, 2000), (100, 100))], [CostTable()], 0.05, seed=3)
+    epochs, gains = gains_over_none([policy, policy], objective, range(40), ToyPool())
+    assert gains.shape == (2, 40)
+    assert gains[0] == pytest.approx(np.where(epochs > 64, 1.0, -1.0))
+    assert 40 < shortest_useful_run(epochs, gains[0]) < 100
 
 
-def test_a_guarded_policy_leaves_short_runs_alone_at_the_price_of_one_look(
-    policy: Policy, tmp_path: Path
-) -> None:
+def test_policy_leaves_shorter_runs_alone_at_no_cost(policy: Policy, tmp_path: Path) -> None:
     with torch.no_grad():
-        policy.network.op_bias.fill_(20.0)  # as sure as can be
-    guard = guarded(policy, 10.0)
-    save_policy(tmp_path / "policy", guard)
-    guard = load_policy(tmp_path / "policy")
-    assert guard.network.fewest_passes == 10
-    assert policy.network.fewest_passes == 0
-    costs = CostTable()
-    for steps, acts in ((31, False), (32, True)):  # of 32 images: 9.9 and 10.2 passes
+        policy.network.op_bias.fill_(20.0)  # magnitudes near 1
+    save_policy(tmp_path / "policy", replace(policy, min_epochs=10.0))
+    limited = load_policy(tmp_path / "policy")
+    assert limited.min_epochs == 10
+    controllers = {
+        "none": Constant([0.0, 0.0]),
+        "limited": Learned(limited.network, limited.min_epochs),
+        "unlimited": Learned(policy.network),
+    }
+    for steps, augments in ((31, False), (32, True)):  # 9.9 and 10.2 epochs
         task = Task(n_train=100, steps=steps)
-        records = {}
-        for name, controller in (
-            ("none", Constant([0.0, 0.0])), ("guarded", Learned(guard.network)),
-            ("policy", Learned(policy.network)),
-        ):  # fmt: skip
-            records[name] = train_child(Job(Arm(name, OPS, controller), task, 5, costs))
-        if acts:
-            assert records["guarded"]["magnitudes"] == records["policy"]["magnitudes"]
-            assert records["guarded"]["cost"] == records["policy"]["cost"]
-        else:
-            assert not np.any(records["guarded"]["magnitudes"])
-            assert records["guarded"]["accuracy"] == records["none"]["accuracy"]
-            assert records["guarded"]["cost"] * steps == pytest.approx(costs.observation(True))
-
-
-def test_a_guard_that_its_arguments_do_not_know_of_is_not_saved(
-    policy: Policy, tmp_path: Path
-) -> None:
-    """A file would lose it."""
-    policy.network.fewest_passes = 10.0
-    with pytest.raises(AdaptAugError, match="must be built for its 2 ops with its network_kwargs"):
-        save_policy(tmp_path / "policy", policy)
+        records = {
+            name: train_child(Job(Arm(name, OPS, controller), task, 5, CostTable()))
+            for name, controller in controllers.items()
+        }
+        equal_to = records["unlimited" if augments else "none"]
+        assert np.any(records["limited"]["magnitudes"]) == augments
+        for key in ("magnitudes", "accuracy", "cost"):
+            assert records["limited"][key] == equal_to[key]
+        assert (records["limited"]["cost"] > 0) == augments

@@ -1,4 +1,4 @@
-"""The policy in PPO's hands: the exported one acts as the agent does, and noise knows its place."""
+"""PPO's actor and critic: log-probabilities, exploration noise, seeds and export."""
 
 import copy
 import math
@@ -22,21 +22,20 @@ SIZE = observation_size(len(OPS))
 
 @pytest.fixture(autouse=True)
 def seeded() -> Iterator[None]:
-    """A policy draws from torch's global generator, whose state is else that of other tests."""
+    """Seeds torch's global generator, from which a policy draws its noise."""
     with RandomStream(0).active():
         yield
 
 
-def op_policy(actor: str = "shared", seed: int = 0, *, shaken: bool = True) -> OpPolicy:
-    """A policy with statistics and weights that are not the initial ones."""
+def op_policy(seed: int = 0, *, trained: bool = True) -> OpPolicy:
+    """A policy; if trained, with statistics and weights that are not the initial ones."""
     policy = OpPolicy(
         spaces.Box(-LIMIT, LIMIT, (SIZE,), np.float32),
         spaces.Box(-1, 1, (len(OPS),), np.float32),
         lambda left: 2e-3,
-        actor=actor,
         seed=seed,
     )
-    if shaken:
+    if trained:
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in policy.network.parameters():
@@ -49,27 +48,26 @@ def observations(count: int = 50) -> np.ndarray:
     return np.random.default_rng(0).normal(0.3, 1, (count, SIZE)).astype(np.float32)
 
 
-@pytest.mark.parametrize("actor", ["shared", "mlp"])
-def test_the_exported_policy_acts_as_the_agent_does(actor: str, tmp_path: Path) -> None:
-    policy = op_policy(actor)
+def test_exported_policy_gives_the_magnitudes_of_the_agent(tmp_path: Path) -> None:
+    policy = op_policy()
     network = copy.deepcopy(policy.network)
-    save_policy(tmp_path / "policy", Policy(network, OPS, network_kwargs={"actor": actor}))
+    save_policy(tmp_path / "policy", Policy(network, OPS))
     loaded = load_policy(tmp_path / "policy").network
     actions, _ = policy.predict(observations(), deterministic=True)
-    assert len(np.unique(to_magnitudes(actions).round(3))) > 50  # they differ, so this says much
+    assert len(np.unique(to_magnitudes(actions).round(3))) > 50  # not all equal
     for observation, action in zip(observations(), actions, strict=True):
         assert loaded.magnitudes(observation) == pytest.approx(
             to_magnitudes(action.astype(np.float64)).tolist(), abs=1e-6
         )
 
 
-def test_a_fresh_policy_starts_weak() -> None:
-    actions, _ = op_policy(shaken=False).predict(observations(), deterministic=True)
+def test_initial_policy_keeps_ops_near_the_start_magnitude() -> None:
+    actions, _ = op_policy(trained=False).predict(observations(), deterministic=True)
     assert np.abs(to_magnitudes(actions) - START_MAGNITUDE).max() < 0.1
 
 
-def test_actions_lie_in_the_box_and_scatter_about_the_deterministic_ones() -> None:
-    policy = op_policy(shaken=False)
+def test_actions_have_the_mean_and_deviation_of_the_distribution() -> None:
+    policy = op_policy(trained=False)
     one = observations(1).repeat(4000, 0)
     actions, _ = policy.predict(one)
     assert np.abs(actions).max() <= 1
@@ -79,8 +77,8 @@ def test_actions_lie_in_the_box_and_scatter_about_the_deterministic_ones() -> No
     assert latent.std(0) == pytest.approx(np.exp(-0.9), rel=0.05)
 
 
-def test_half_of_the_noise_lasts_an_episode_and_is_mirrored_by_a_neighbour() -> None:
-    policy = op_policy(shaken=False)
+def test_half_of_the_noise_variance_is_held_over_an_episode_and_negated_in_the_next_child() -> None:
+    policy = op_policy(trained=False)
     seen = torch.zeros(4000, SIZE)
     noise = []
     with torch.no_grad():
@@ -97,8 +95,8 @@ def test_half_of_the_noise_lasts_an_episode_and_is_mirrored_by_a_neighbour() -> 
     assert again.abs().max() < 1e-5
 
 
-def test_log_probabilities_by_hand() -> None:
-    """Of a squashed Gaussian: the density of the latent over the slope of tanh."""
+def test_log_probabilities_match_hand_computation() -> None:
+    """For a Gaussian squashed by tanh: the density of the latent over the slope of tanh."""
     policy = op_policy()
     seen = torch.from_numpy(observations(5))
     actions, values, log_probability = policy(seen)
@@ -114,7 +112,7 @@ def test_log_probabilities_by_hand() -> None:
     assert entropy is None
 
 
-def test_what_is_drawn_for_an_op_whose_gate_is_closed_does_not_count() -> None:
+def test_log_probability_ignores_ops_whose_gate_is_closed() -> None:
     policy = op_policy()
     seen = torch.from_numpy(observations(5))
     with torch.no_grad():
@@ -129,7 +127,7 @@ def test_what_is_drawn_for_an_op_whose_gate_is_closed_does_not_count() -> None:
     assert (policy.evaluate_actions(seen, changed)[1] - log_probability).abs().min() > 1e-3
 
 
-def test_seeds_and_the_global_random_state() -> None:
+def test_seed_fixes_the_initial_weights_without_the_global_generator() -> None:
     before = torch.get_rng_state()
     first, second, other = op_policy(seed=0), op_policy(seed=0), op_policy(seed=1)
     assert torch.equal(torch.get_rng_state(), before)
@@ -138,7 +136,7 @@ def test_seeds_and_the_global_random_state() -> None:
     assert not torch.equal(first.network(torch.ones(1, SIZE)), other.network(torch.ones(1, SIZE)))
 
 
-def test_the_critic_sees_the_run_and_the_mean_op() -> None:
+def test_value_does_not_depend_on_the_order_of_the_ops() -> None:
     policy = op_policy()
     seen = observations(1)
     permuted = seen.copy()

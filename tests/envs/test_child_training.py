@@ -1,4 +1,4 @@
-"""The environment: conforming, deterministic, bounded, and blind to the test split."""
+"""The environment of one child: Gymnasium's contract, seeds, rewards, errors, splits."""
 
 import json
 import math
@@ -54,14 +54,14 @@ def episode(
     ],
     ids=["one task", "ranges", "a decision per batch", "text", "tagging"],
 )
-def test_both_checkers_pass_without_a_warning(kwargs: dict[str, Any]) -> None:
+def test_checkers_of_gymnasium_and_sb3_pass_without_a_warning(kwargs: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_for_gymnasium(gymnasium.make(ENV_ID, **kwargs).unwrapped)
         check_for_sb3(ChildTrainingEnv(**kwargs))
 
 
-def test_made_by_name_of_plain_data() -> None:
+def test_gymnasium_makes_the_environment_from_plain_data() -> None:
     kwargs = json.loads(json.dumps({**KWARGS, "costs": [{"stages": {}, "observe": 1.0}]}))
     env = gymnasium.make(ENV_ID, **kwargs)
     observation, _ = env.reset(seed=0)
@@ -90,7 +90,7 @@ RANGES = {"steps": (5, 40), "n_train": (20, 60)}
     ],
     ids=["image", "text", "tagging"],
 )
-def test_one_seed_one_episode_here_and_in_a_worker(ranges: dict[str, Any]) -> None:
+def test_seed_fixes_the_episode_in_this_process_and_in_a_worker(ranges: dict[str, Any]) -> None:
     here = [episode(ranges, seed) for seed in (0, 1)]
     random = torch.get_rng_state()
     assert [episode(ranges, seed) for seed in (0, 1)] == here
@@ -102,20 +102,19 @@ def test_one_seed_one_episode_here_and_in_a_worker(ranges: dict[str, Any]) -> No
     assert there == here
 
 
-def test_one_seed_one_child_whatever_the_actions() -> None:
+def test_seed_fixes_the_child_whatever_the_actions() -> None:
     first, second = episode(KWARGS, 5), episode(KWARGS, 5, actions=(1, 1, 1))
     assert first[:2] == second[:2]
     assert first[2] != second[2]
 
 
-def test_a_reset_without_a_seed_goes_on_with_other_children() -> None:
+def test_reset_without_a_seed_draws_another_child() -> None:
     env = ChildTrainingEnv(**KWARGS)
     seeds = [env.reset(seed=0)[1]["child_seed"], *(env.reset()[1]["child_seed"] for _ in range(3))]
     assert len(set(seeds)) == 4
 
 
-def test_the_reward_telescopes() -> None:
-    """Gains add up to the change of the potential over the run, costs to the whole cost."""
+def test_rewards_sum_to_the_change_of_the_potential_less_the_cost_of_the_run() -> None:
     env = ChildTrainingEnv(**KWARGS, cost_weight=0.5)
     first, _ = env.reset(seed=0)
     total = gains = costs = 0.0
@@ -125,23 +124,23 @@ def test_the_reward_telescopes() -> None:
         total, gains, costs = total + reward, gains + info["gain"], costs + info["cost"]
         assert reward == pytest.approx(info["gain"] - 0.5 * info["cost"])
 
-    def reached(seen: np.ndarray) -> float:
-        accuracy = 0.1 + 0.9 * seen[9]  # above chance, undone
-        return potential(float(seen[8]) * math.log(10), float(accuracy), 10)
+    def potential_of(features: np.ndarray) -> float:
+        score = 0.1 + 0.9 * features[9]  # from the score above chance
+        return potential(float(features[8]) * math.log(10), float(score), 10)
 
-    assert gains == pytest.approx(reached(observation) - reached(first), abs=1e-4)
+    assert gains == pytest.approx(potential_of(observation) - potential_of(first), abs=1e-4)
     assert costs == pytest.approx(observation[15] - first[15], abs=1e-6)
     assert total == pytest.approx(gains - 0.5 * costs)
-    assert info["accuracy"] == pytest.approx(0.1 + 0.9 * observation[9], abs=1e-6)
+    assert info["score"] == pytest.approx(0.1 + 0.9 * observation[9], abs=1e-6)
 
 
-def test_the_potential_by_hand() -> None:
+def test_potential_matches_hand_computation() -> None:
     assert potential(1.5, 0.5, 10) == pytest.approx(3.5)
     for loss in (1e9, math.inf, math.nan):
         assert potential(loss, 0.5, 10) == pytest.approx(5 - math.log(10))
 
 
-def test_actions_mean_magnitudes() -> None:
+def test_actions_are_mapped_to_magnitudes() -> None:
     env = ChildTrainingEnv(**{**KWARGS, "ops": ["rotate", "noise", "zoom", "shear"]})
     env.reset(seed=0)
     *_, info = env.step(np.array([-1, -0.9, 0.05, 1], np.float32))
@@ -149,7 +148,7 @@ def test_actions_mean_magnitudes() -> None:
 
 
 @pytest.mark.parametrize("decision_interval", [None, 1])
-def test_divergence_ends_the_episode_with_a_bounded_penalty(decision_interval: int | None) -> None:
+def test_divergence_ends_the_episode_with_a_penalty_of_10(decision_interval: int | None) -> None:
     task = TASK | {"peak_learning_rate": 1e30, "decision_interval": decision_interval}
     _, _, steps = episode({**KWARGS, "tasks": [task]})
     observations = np.array([step[0] for step in steps])
@@ -157,7 +156,7 @@ def test_divergence_ends_the_episode_with_a_bounded_penalty(decision_interval: i
     assert np.isfinite(rewards).all()
     assert np.isfinite(observations).all()
     assert np.abs(observations).max() <= LIMIT
-    # once the penalty, and before it at most what the potential can fall
+    # The penalty comes once; before it, the potential may have fallen.
     assert -DIVERGENCE_PENALTY - 1 < rewards[-1] < -DIVERGENCE_PENALTY + 1e-6
     assert rewards.sum() > -DIVERGENCE_PENALTY - 10 - math.log(10) - 1
     assert steps[-1][2]
@@ -165,7 +164,7 @@ def test_divergence_ends_the_episode_with_a_bounded_penalty(decision_interval: i
     assert steps[-1][4]["steps"] < 12 or decision_interval is None
 
 
-def test_a_step_needs_a_running_episode() -> None:
+def test_step_before_reset_or_after_the_end_is_refused() -> None:
     env = ChildTrainingEnv(**KWARGS)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(np.zeros(3, np.float32))
@@ -176,28 +175,28 @@ def test_a_step_needs_a_running_episode() -> None:
         env.step(np.zeros(3, np.float32))
 
 
-def test_the_test_split_is_out_of_reach() -> None:
+def test_test_split_does_not_affect_an_episode() -> None:
     source = load("digits")
-    spoilt = Examples(source.test.inputs.flip(0), source.test.targets.roll(3))
-    preload(replace(source, name="digits spoilt for environments", test=spoilt))
+    scrambled = Examples(source.test.inputs.flip(0), source.test.targets.roll(3))
+    preload(replace(source, name="digits with a scrambled test split", test=scrambled))
     first, _, steps = episode({**KWARGS, "tasks": [TASK | {"dataset": source.name}]})
-    other = TASK | {"dataset": "digits spoilt for environments"}
-    blind, _, blind_steps = episode({**KWARGS, "tasks": [other]})
-    assert (blind, blind_steps) == (first, steps)
+    other = TASK | {"dataset": "digits with a scrambled test split"}
+    other_first, _, other_steps = episode({**KWARGS, "tasks": [other]})
+    assert (other_first, other_steps) == (first, steps)
 
 
-def test_a_decision_per_batch() -> None:
+def test_decision_interval_of_1_decides_before_every_batch() -> None:
     env = ChildTrainingEnv(**{**KWARGS, "tasks": [TASK | {"decision_interval": 1}]})
     env.reset(seed=0)
-    walked = []
+    steps = []
     terminated = False
     while not terminated:
         *_, terminated, _, info = env.step(np.zeros(3, np.float32))
-        walked.append(info["steps"])
-    assert walked == list(range(1, 13))
+        steps.append(info["steps"])
+    assert steps == list(range(1, 13))
 
 
-def test_random_budgets_stay_in_their_ranges_and_are_seen() -> None:
+def test_budgets_are_drawn_from_their_ranges_and_observed() -> None:
     ranges = TASK | {"steps": (5, 40), "n_train": (20, 60), "n_validation": 30}
     env = ChildTrainingEnv(**{**KWARGS, "tasks": [ranges]})
     drawn = []
@@ -206,21 +205,20 @@ def test_random_budgets_stay_in_their_ranges_and_are_seen() -> None:
         task = info["task"]
         assert 5 <= task["steps"] <= 40
         assert 20 <= task["n_train"] <= 60
-        passes = task["steps"] * 8 / task["n_train"]
-        assert observation[1] == pytest.approx(math.log2(1 + passes) / 4, rel=1e-5)
+        epochs = task["steps"] * 8 / task["n_train"]
+        assert observation[1] == pytest.approx(math.log2(1 + epochs) / 4, rel=1e-5)
         drawn.append((task["steps"], task["n_train"]))
     assert len(set(drawn)) == 12
 
 
-def test_no_clock_is_read() -> None:
-    """The cost comes from the table that was given, for the task that was drawn."""
+def test_cost_is_read_from_the_table_of_the_task_that_was_drawn() -> None:
     costs = [{"observe": 0.0, "default": 0.0}, {"observe": 6.0, "default": 0.0}]
     env = ChildTrainingEnv(**{**KWARGS, "tasks": [TASK, TASK | {"n_train": 41}], "costs": costs})
-    seen = {}
+    observed = {}
     for seed in range(8):
         observation, info = env.reset(seed=seed)
-        seen[info["task"]["n_train"]] = float(observation[15])
-    assert seen == {40: 0.0, 41: 0.5}
+        observed[info["task"]["n_train"]] = float(observation[15])
+    assert observed == {40: 0.0, 41: 0.5}
 
 
 @pytest.mark.parametrize(
@@ -233,19 +231,19 @@ def test_no_clock_is_read() -> None:
         ({"tasks": [{"steps": (9, 3)}]}, "ascending positive numbers"),
         ({"tasks": []}, "got 0 tasks"),
         ({"costs": [{}, {}]}, "got 1 tasks and 2 tables"),
-        ({"costs": [{"foo": 1}]}, "a cost table must be as to_dict has it: .*'foo'"),
-        ({"costs": [{"observe": "dear"}]}, "a cost table must be as to_dict has it: .*'dear'"),
+        ({"costs": [{"foo": 1}]}, "a cost table must be as to_dict returns it: .*'foo'"),
+        ({"costs": [{"observe": "dear"}]}, "a cost table must be as to_dict returns it: .*'dear'"),
         ({"tasks": [7]}, "a task must be a mapping of its fields, got 7"),
         ({"tasks": [{"batch_size": 8.0}]}, r"batch_size must be a whole number, got 8\.0"),
         ({"cost_weight": float("nan")}, "cost_weight must be a number of at least 0, got nan"),
     ],
 )
-def test_a_users_mistake_is_told_at_once(changes: dict[str, Any], sentence: str) -> None:
+def test_invalid_argument_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
         gymnasium.make(ENV_ID, **(KWARGS | changes))
 
 
-def test_an_action_that_is_no_number_is_refused() -> None:
+def test_action_of_nan_is_refused() -> None:
     env = ChildTrainingEnv(**KWARGS)
     env.reset(seed=0)
     with pytest.raises(AdaptAugError, match="magnitude must lie in"):
@@ -253,8 +251,8 @@ def test_an_action_that_is_no_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1"])
-def test_the_reward_is_in_the_metric_of_the_task(metric: str) -> None:
-    """A tagger that finds nothing is right on most tokens."""
+def test_score_is_the_metric_of_the_task(metric: str) -> None:
+    """A tagger that finds no entity has a high accuracy and an F1 of 0."""
     env = ChildTrainingEnv(**{**TAGGING, "tasks": [TAGS | {"metric": metric}]})
     env.reset(seed=0)
     assert env._episode is not None
@@ -264,4 +262,4 @@ def test_the_reward_is_in_the_metric_of_the_task(metric: str) -> None:
         layer.bias.copy_(torch.tensor([100.0, *[0.0] * (len(layer.bias) - 1)]))
     env._episode.run.task = env._episode.run.task.but(peak_learning_rate=1e-9)
     *_, info = env.step(-np.ones(3, np.float32))
-    assert info["accuracy"] > 0.5 if metric == "accuracy" else info["accuracy"] == 0
+    assert info["score"] > 0.5 if metric == "accuracy" else info["score"] == 0
