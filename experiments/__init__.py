@@ -1,1 +1,1 @@
-"""Experiments: one script each; its docstring is the command that runs it."""
+"""Experiments: one script for each, whose docstring starts with the command that runs it."""

@@ -1,12 +1,12 @@
-"""Study 4, AugNet: a small network that learns to augment during the very run that it steers.
+"""Study 4, AugNet: a small network that learns to augment during the run that it controls.
 
     python -m experiments.augnet --name augnet
     python -m experiments.augnet --name augnet-full --scale full --device cuda --processes 1
 
-A look in seconds, and the start of every full training:
+A run of seconds, and the first batches of every full training:
 
     python -m experiments.augnet --name tiny --scale smoke
-    python -m experiments.augnet --name start --scale full --first-batches 100
+    python -m experiments.augnet --name first --scale full --first-batches 100
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FULL = {
     "batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant", "patience": 30,
 }  # fmt: skip
 EVERY = 0.1
-"""Passes between AugNet's decisions; early stopping looks as often, so 30 of them are 3 epochs."""
+"""Epochs between AugNet's decisions. Patience counts decisions, so 30 of them are 3 epochs."""
 CNN = {"child": "cnn", "width": 32, "batch_size": 64, "peak_learning_rate": 3e-3}
 BILSTM = {"child": "bilstm", "width": 64, "peak_learning_rate": 3e-3, "max_tokens": 128}
 TAGGER = {"child": "tagger", "width": 64, "peak_learning_rate": 1e-2, "max_tokens": 64}
@@ -46,7 +46,7 @@ STUDY = Study(
             unlike="500 to 1,000 examples, 8 to 15 epochs, a BiLSTM and a tagger of width 64; one "
             "cycle of the learning rate, no early stopping; AugNet decides 40 times a run",
         ),
-        # The study's AugNet learns after every batch, which takes a validation each.
+        # The study's AugNet learns after every batch; each time it needs a validation.
         "full": Scale(
             (
                 Setup("cifar10", 50, FULL | {"child": "cnn", "width": 32}, EVERY),
@@ -56,7 +56,7 @@ STUDY = Study(
                 Setup("conll2003", 50, FULL | {"child": "tagger", "width": 64}, EVERY),
             ),
             seeds=5,
-            unlike="AugNet decides ten times an epoch in place of after every batch",
+            unlike="AugNet decides ten times per epoch instead of after every batch",
         ),
     },
 )  # fmt: skip
@@ -71,7 +71,7 @@ class Options(studies.Options):
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the study; returns the exit code."""
     return run_study(STUDY, options)
 
 

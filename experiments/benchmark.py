@@ -1,10 +1,10 @@
-"""Time the environment, the ops and the controller against what they compete with, side by side.
+"""Time the environment, the ops, the controller and the import against their alternatives.
 
     python -m experiments.benchmark
     python -m experiments.benchmark --rounds 3
 
-Everything runs on one thread; every ratio is the median over the rounds. kornia and albumentations
-come with the extra `bench`; without them the rest still runs.
+Everything runs on one thread; every ratio is the median over the rounds. The extra `bench` installs
+kornia and albumentations; without them their ratios are left out.
 """
 
 import os
@@ -26,48 +26,51 @@ from experiments.benchmarks.contests import (
     image_op_contest,
     step_contest,
 )
+from experiments.benchmarks.imports import ROUNDS, import_contest
 from experiments.benchmarks.text_contests import SENTENCES, string_contest, text_step_contest
 from experiments.benchmarks.timing import Race, Ratio
 from experiments.common.cli import main, run_path
 from experiments.reports.tables import Row, fixed_width, markdown
 
 FILES = {"config.json", "summary.json", "report.md"}
-"""What a benchmark's run folder holds."""
+"""Files in the run folder of a benchmark."""
 
 MEANINGS = {
-    "env_step_over_bare_loop": "a whole episode of the environment over the same training in a "
-    "bare loop, digits and the default child",
-    "image_ops_vs_...": f"a library's time for nine per-sample ops on {BATCH} images 3x32x32 over "
-    "AdaptAug's; randaugment: torchvision's RandAugment, image by image, over AdaptAug's nine ops",
-    "text_ops_vs_string_eda": f"EDA as its authors wrote it, from {SENTENCES} strings of 20 to 30 "
-    "words to ids, over AdaptAug's ops for the same four techniques on the ids of all of them",
-    "text_ops_vs_list_eda": "the same techniques alone, on lists of words, over the same ops",
-    "text_ops_share_of_step": "augmenting a batch of 32 sentences of 20 to 30 words with all "
-    "ops at half magnitude over one training step of the BiLSTM at width 64; 64: batches of 64",
-    "controller_share_of_step": "one decision of a learned policy over one training step of the "
-    f"CNN at width 32, {BATCH} images 3x32x32",
-    "observe_share_of_interval": f"one observation, that is validation and the probes of nine ops, "
-    f"over {INTERVAL} such training steps",
-    "cost_...": "augmenting one such batch at half magnitude over one training step; geometry is "
-    "all geometric ops together and colour all colour ops",
+    "env_step_over_bare_loop": "a whole episode of the environment / the same training in a bare "
+    "loop, on digits with the default child",
+    "image_ops_vs_...": f"a library's nine per-sample ops on {BATCH} images of 3x32x32 / those of "
+    "AdaptAug; randaugment: torchvision's RandAugment, image by image / AdaptAug's nine ops",
+    "text_ops_vs_string_eda": f"EDA as its authors wrote it, on {SENTENCES} strings of 20 to 30 "
+    "words, ids included / AdaptAug's ops for the same four techniques on the ids of all sentences",
+    "text_ops_vs_list_eda": "the four techniques of EDA alone, on lists of words / the same ops",
+    "text_ops_share_of_step": "all ops at magnitude 0.5 on 32 sentences of 20 to 30 words / one "
+    "training step of the BiLSTM of width 64 on as many; 64: 64 sentences",
+    "controller_share_of_step": "one decision of a learned policy / one training step of the CNN "
+    f"of width 32 on {BATCH} images of 3x32x32",
+    "observe_share_of_interval": "one observation, which is a validation and the probes of nine "
+    f"ops / {INTERVAL} training steps of that CNN",
+    "cost_...": "augmenting a batch at magnitude 0.5 / one training step of that CNN; geometry is "
+    "all geometric ops together, colour all colour ops together",
+    "import_over_torch": "`import adaptaug` / `import torch`, each in a fresh process with its "
+    "files in the disk cache",
 }
-"""What each ratio, or family of ratios, is."""
+"""What is divided by what in each ratio, or family of ratios."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Time AdaptAug against its rivals, write runs/NAME."""
+    """Time AdaptAug against its alternatives, write runs/NAME."""
 
     name: str = "benchmark"
-    """Name of the run folder in runs/; an older benchmark there is replaced."""
+    """Name of the run folder in runs/; a benchmark that is already there is replaced."""
     rounds: int = 15
-    """Measurements of every contestant."""
+    """Number of measurements of each contestant; imports are measured at most 5 times."""
     steps: int = 400
-    """Batches in the episode that the environment is timed on."""
+    """Length of the episode that the environment is timed on, in batches."""
 
 
 def run(options: Options) -> int:
-    """Times everything, prints and writes it; returns the exit code."""
+    """Times everything, prints and writes the results; returns the exit code."""
     if options.rounds < 1:
         raise AdaptAugError(f"rounds must be at least 1, got {options.rounds}")
     folder = benchmark_folder(run_path(options.name))
@@ -79,6 +82,7 @@ def run(options: Options) -> int:
             step_contest(options.rounds),
             string_contest(options.rounds),
             text_step_contest(options.rounds),
+            import_contest(options.rounds),
         ]
     times = time_rows([race for race, _ in contests])
     ratios = [ratio for _, measured in contests for ratio in measured]
@@ -91,7 +95,7 @@ def run(options: Options) -> int:
 
 
 def benchmark_folder(folder: Path) -> Path:
-    """Makes the run folder, or takes an older benchmark's, whose files are then replaced.
+    """Makes the run folder, or returns that of an older benchmark, whose files are then replaced.
 
     Raises:
         AdaptAugError: the folder cannot be made, or holds another kind of run.
@@ -103,15 +107,15 @@ def benchmark_folder(folder: Path) -> Path:
         raise AdaptAugError(f"cannot make run folder '{folder}': {error.strerror}") from error
     if names - FILES:
         raise AdaptAugError(
-            f"run folder '{folder}' must be new or a benchmark's, got one that holds "
+            f"run folder '{folder}' must be new or of a benchmark, got one that holds "
             f"'{min(names - FILES)}'; choose another name"
         )
     return folder
 
 
 def time_rows(races: Sequence[Race]) -> list[Row]:
-    """Headings, then a row for each contestant, in milliseconds a call, and tokens a second."""
-    rows: list[Row] = [("milliseconds a call", "median", "min", "max", "tokens a second")]
+    """Headings, then a row for each contestant: milliseconds per call and tokens per second."""
+    rows: list[Row] = [("milliseconds per call", "median", "min", "max", "tokens per second")]
     for race in races:
         for name, seconds in race.seconds.items():
             times = (statistics.median(seconds), min(seconds), max(seconds))
@@ -131,25 +135,27 @@ def ratio_rows(ratios: Sequence[Ratio]) -> list[Row]:
 
 
 def report(options: Options, ratios: Sequence[Row], times: Sequence[Row]) -> str:
-    """Both tables as Markdown, with what they mean and what was measured."""
+    """Both tables as Markdown, with explanations and the machine."""
     meanings = "\n".join(f"- `{name}`: {meaning}." for name, meaning in MEANINGS.items())
     sections = [
         "# AdaptAug: benchmark",
-        f"Contestants take turns on one thread, {options.rounds} rounds; a ratio is taken within "
-        "each round, and its median over the rounds is the result.",
+        f"Contestants take turns on one thread for {options.rounds} rounds (imports: "
+        f"{min(options.rounds, ROUNDS)}). A ratio is computed within each round; the result is its "
+        "median over the rounds.",
         markdown(ratios),
         meanings,
         "## Times",
         "Processor time of one call: a whole episode, one batch of ops, one decision, one "
-        f"observation; training, and each stage of ops, on {CHUNK} batches; EDA, all sentences.",
+        f"observation, {CHUNK} batches of training or of a stage of ops, EDA of all sentences, one "
+        "import.",
         markdown(times),
-        f"Measured on {platform.machine()}, {os.cpu_count()} processors, with {_versions()}.",
+        f"Measured on {platform.machine()} with {os.cpu_count()} processors and {_versions()}.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def _versions() -> str:
-    """Versions of Python and of what is timed, as far as it is installed."""
+    """Versions of Python and of the libraries that are installed."""
     versions = [f"Python {platform.python_version()}"]
     for name in ("torch", "torchvision", "kornia", "albumentations"):
         try:

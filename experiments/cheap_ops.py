@@ -1,12 +1,12 @@
-"""Study 2, cheap ops on the fly: what they are worth, what they do to the data, what they cost.
+"""Study 2, cheap ops on the fly: what they gain, what they do to the data, what they cost.
 
     python -m experiments.cheap_ops --name cheap-ops
     python -m experiments.cheap_ops --name cheap-ops-full --scale full --device cuda --processes 1
 
-A look in seconds, and the start of every full training:
+A run of seconds, and the first batches of every full training:
 
     python -m experiments.cheap_ops --name tiny --scale smoke
-    python -m experiments.cheap_ops --name start --scale full --first-batches 100
+    python -m experiments.cheap_ops --name first --scale full --first-batches 100
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Options(studies.Options):
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the study; returns the exit code."""
     return run_study(STUDY, options)
 
 

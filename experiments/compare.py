@@ -1,15 +1,15 @@
-r"""Any arms over any tasks in one table, on equal seeds.
+r"""Compare any arms on any tasks, with the same seeds.
 
     python -m experiments.compare --name table --tasks digits:100x400 digits:400x400 \
         ../shared/data/mnist:500x400 --policy runs/digits/policy --seeds 10
 
-Policies searched at several prices of compute, against each other and a searched constant:
+Policies that were searched at different prices of compute, and a searched constant:
 
     python -m experiments.compare --name front --tasks digits:100x400 \
         --policy runs/cheap/policy runs/middle/policy runs/dear/policy \
         --arms none constant "best constant" learned --constant-trainings 96
 
-Another child for one of the tasks, and a laptop-sized look:
+Another child for one of the tasks, and a small run:
 
     python -m experiments.compare --name children --tasks digits:100x400 \
         ../shared/data/cifar10:1000x100@resnet18
@@ -32,7 +32,7 @@ from experiments.common.comparison import (
 )
 
 TASK = re.compile(r"(?P<dataset>.+):(?P<n_train>\d+)x(?P<steps>\d+)(?:@(?P<child>\w+))?")
-"""How a task is written on the command line."""
+"""Form of a task on the command line."""
 
 ALL = tuple(name for name in ARMS if name != "generative")
 """The arms of `--arms all`."""
@@ -45,28 +45,29 @@ class Options:
     name: str = "table"
     """Name of the run folder in runs/."""
     tasks: tuple[str, ...] = ("digits:100x400",)
-    """What is trained: DATASET:N_TRAINxSTEPS, with @CHILD behind it for a child that is not the
-    usual one. A data set is built in ('digits', 'opinions', 'mentions'), a hub id or a folder."""
+    """Tasks as DATASET:N_TRAINxSTEPS or DATASET:N_TRAINxSTEPS@CHILD; steps are batches. A data set
+    is built in ('digits', 'opinions', 'mentions'), a hub id or a folder."""
     arms: tuple[str, ...] = ("all",)
-    """Names of arms; 'all' stands for those that suit the tasks and that what is given allows, but
-    for 'generative', which trains a generator for every seed."""
+    """Names of arms. 'all' stands for all that suit the tasks, except 'generative', which trains a
+    generator for every seed; arms that need a policy or a search are included if there is one."""
     policy: tuple[str, ...] = ()
-    """Policy folders, hub ids, or 'digits', which comes with the package; with several, the arms
-    are named by folder."""
+    """Policies for the arms 'learned' and 'online': folders, hub ids, or 'digits', which is part of
+    the package. With several policies each arm's name contains the policy's folder."""
     seeds: int = 10
-    """Evaluation seeds, the same for every arm."""
+    """Number of evaluation seeds, the same for every arm."""
     constant_trainings: int = 0
-    """Child trainings in the random search of the best constant, on each task; 0: no such arm."""
+    """Child trainings in the random search for the best constant, on each task; 0 leaves out this
+    arm."""
     cost_weight: float = COST_WEIGHT
-    """Lambda in that search."""
+    """Lambda, the price of compute in that search."""
     robustness: bool = True
-    """Whether children are also tested on attacked and corrupted inputs."""
+    """Whether children are also evaluated on attacked and corrupted inputs."""
     training: ChildOptions = field(default_factory=ChildOptions)
-    """How children are trained."""
+    """Training of the children."""
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the script; returns the exit code."""
     policies = read_policies(options.policy)
     usual = usual_arms_of(ALL, policies, options.constant_trainings)
     comparison = Comparison(
@@ -89,11 +90,13 @@ def read_task(text: str, training: ChildOptions) -> Task:
     """A task from DATASET:N_TRAINxSTEPS[@CHILD].
 
     Raises:
-        AdaptAugError: it reads otherwise, or the data set cannot be loaded.
+        AdaptAugError: the text has another form, or the data set cannot be loaded.
     """
     found = TASK.fullmatch(text)
     if found is None:
-        raise AdaptAugError(f"a task must read DATASET:N_TRAINxSTEPS[@CHILD], got {text!r}")
+        raise AdaptAugError(
+            f"a task must have the form DATASET:N_TRAINxSTEPS[@CHILD], got {text!r}"
+        )
     child = found["child"] or training.child
     return replace(training, child=child).task(
         found["dataset"], int(found["n_train"]), int(found["steps"])

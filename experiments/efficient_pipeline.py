@@ -4,10 +4,10 @@ r"""Study 3, an efficient pipeline in existing workflows: five ops, three networ
     python -m experiments.efficient_pipeline --name efficient-full --scale full --device cuda \
         --processes 1
 
-A look in seconds, and the start of every full training:
+A run of seconds, and the first batches of every full training:
 
     python -m experiments.efficient_pipeline --name tiny --scale smoke
-    python -m experiments.efficient_pipeline --name start --scale full --first-batches 100
+    python -m experiments.efficient_pipeline --name first --scale full --first-batches 100
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class Options(studies.Options):
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the study; returns the exit code."""
     return run_study(STUDY, options)
 
 

@@ -1,12 +1,12 @@
-"""Study 5, generative augmentation: samples of a generator, made on the training set, in batches.
+"""Study 5, generative augmentation: batches with samples of a generator trained on the same data.
 
     python -m experiments.generative --name generative
     python -m experiments.generative --name generative-full --scale full --device cuda --processes 1
 
-A look in seconds, and the start of every full training:
+A run of seconds, and the first batches of every full training:
 
     python -m experiments.generative --name tiny --scale smoke
-    python -m experiments.generative --name start --scale full --first-batches 100
+    python -m experiments.generative --name first --scale full --first-batches 100
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from adaptaug.ops import Op
 from adaptaug.utils.hub import model_folder
 from experiments.common.cli import main
 from experiments.studies import studies
-from experiments.studies.sample_quality import judge_samples
+from experiments.studies.sample_quality import evaluate_samples
 from experiments.studies.studies import BERT, SMOKE, Scale, Setup, Study, chosen, run_study
 
 RESNET = {"child": "resnet18", "batch_size": 64, "peak_learning_rate": 1e-3, "schedule": "constant"}
@@ -26,18 +26,18 @@ BILSTM = {"child": "bilstm", "width": 64, "peak_learning_rate": 3e-3, "max_token
 
 
 WRITTEN = ("bilstm", "bert")
-"""Children that read what a GPT-2 writes."""
+"""Children that are trained on sentences."""
 
 WRITERS = {
     "smoke": GPT2(width=16, layers=1, steps=150, learning_rate=1e-2, samples=128),
     "cpu": GPT2(steps=500),
     "full": GPT2.full(),
 }
-"""By scale."""
+"""Settings of the GPT-2 by scale."""
 
 
 def _generators(images: DCGAN, text: GPT2) -> dict[str, Op]:
-    """The two ops with these settings."""
+    """The two generator ops with these settings, by name."""
     return {op.name: op for op in (generated(images), generated_text(text))}
 
 
@@ -48,7 +48,7 @@ STUDY = Study(
         "image": {"generated": 0.3, "crop": 0.125, "hflip": 0.5},
         "text": {"generated_text": 0.3, "synonym": 0.2},
     },
-    more=judge_samples,
+    more=evaluate_samples,
     scales={
         "smoke": Scale(
             (SMOKE["image"], SMOKE["text"]),
@@ -87,16 +87,16 @@ class Options(studies.Options):
     name: str = "generative"
     """Name of the run folder in runs/."""
     generator: str | None = None
-    """Hub id or folder of another GPT-2 than the study's."""
+    """Hub id or folder of a GPT-2 in place of the study's."""
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the study; returns the exit code."""
     return run_study(_with_writer(options) if options.scale in WRITERS else STUDY, options)
 
 
 def _with_writer(options: Options) -> Study:
-    """The study with the GPT-2 that is asked for; a missing one is found before the training."""
+    """The study with the GPT-2 of the options; a missing model is an error before any training."""
     scale, writer = STUDY.scales[options.scale], WRITERS[options.scale]
     if options.generator is not None:
         writer = replace(writer, pretrained=options.generator)

@@ -1,12 +1,12 @@
-"""Study 1, a real-time pipeline: a rule raises and lowers complexity on the validation loss.
+"""Study 1, a real-time pipeline: a rule adapts augmentation to the validation loss.
 
     python -m experiments.real_time --name real-time
     python -m experiments.real_time --name real-time-full --scale full --device cuda --processes 1
 
-A look in seconds, and the start of every full training:
+A run of seconds, and the first batches of every full training:
 
     python -m experiments.real_time --name tiny --scale smoke
-    python -m experiments.real_time --name start --scale full --first-batches 100
+    python -m experiments.real_time --name first --scale full --first-batches 100
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ STUDY = Study(
                 Setup("imdb?words=60000", 3, BERT | {"max_tokens": 256}, every=0.25),
             ),
             seeds=5,
-            unlike="BERT is trained as in study 2, AdamW 2e-5, batch 32, 3 epochs, since at this "
-            "study's Adam 1e-3 it stays at chance",
+            unlike="BERT is trained as in study 2 (AdamW 2e-5, batch size 32, 3 epochs); with this "
+            "study's Adam 1e-3 it stays at chance level",
         ),
     },
 )  # fmt: skip
@@ -60,7 +60,7 @@ class Options(studies.Options):
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the study; returns the exit code."""
     return run_study(STUDY, options)
 
 

@@ -1,9 +1,9 @@
-"""What each op alone is worth at a constant magnitude: the ground that a policy stands on.
+"""Measure what each op alone gains at constant magnitudes.
 
     python -m experiments.sweep_ops --name sweep --dataset digits --n-train 100 --steps 100 400
     python -m experiments.sweep_ops --name words --dataset opinions --training.lexicon opinions
 
-Scored on the reward-validation split: a sweep guides choices, so it must not see the test split.
+Scores are on the reward-validation split, so that the results may guide choices.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from itertools import product
 
 import numpy as np
 
-from adaptaug.controllers import Constant
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.statistics import paired_difference
@@ -30,7 +29,7 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
-from experiments.reports.tables import fixed_width, markdown
+from experiments.reports.tables import difference_text, fixed_width, markdown, percent
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,23 @@ class Options:
     name: str = "sweep"
     """Name of the run folder in runs/."""
     dataset: str = "digits"
-    """One that is built in ('digits', 'opinions', 'mentions'), a hub id or a local folder."""
+    """Data set: built in ('digits', 'opinions', 'mentions'), a hub id or a folder."""
     n_train: tuple[int, ...] = (100,)
-    """Training examples; several are combined with every run length."""
+    """Training examples; each number is combined with each run length."""
     steps: tuple[int, ...] = (400,)
     """Run lengths in batches."""
     ops: tuple[str, ...] | None = None
-    """Ops, each tried alone; by default all that suit the data."""
+    """Names of the ops. By default all that suit the data, except generators."""
     magnitudes: tuple[float, ...] = (0.3, 0.8)
-    """Magnitudes that each is tried at."""
+    """Magnitudes of each op, in [0, 1]."""
     seeds: int = 12
-    """Children for each op, magnitude and budget."""
+    """Number of children for each op, magnitude and budget."""
     training: ChildOptions = field(default_factory=ChildOptions)
-    """How children are trained."""
+    """Training of the children."""
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the script; returns the exit code."""
     tasks = [
         options.training.task(options.dataset, n_train, steps)
         for n_train, steps in product(options.n_train, options.steps)
@@ -83,38 +82,38 @@ def run(options: Options) -> int:
             here = [r for r in records if (r["n_train"], r["steps"]) == (task.n_train, task.steps)]
             cells.append(gain(here, arm.name))
         rows.append((arm.name, *cells))
-    write_text(folder / "report.md", f"# Ops alone, points over none\n\n{markdown(rows)}\n")
+    write_text(
+        folder / "report.md",
+        f"# Gain of each op alone, in percentage points over none\n\n{markdown(rows)}\n",
+    )
     print(fixed_width(rows))
     return 0
 
 
 def sweep_arms(options: Options, task: Task) -> list[Arm]:
-    """None, every op that suits the data at every magnitude, some together, the usual defaults."""
+    """None, every op at every magnitude, all hand-set ops together, and the usual defaults."""
     source = load(task.dataset)
     usual = usual_arms(task) if source.modality == "text" else []
-    rivals = {op for arm in usual for op in arm.ops}
-    # A generator is trained for minutes, anew for every seed: only where it is asked for.
+    taken = {op for arm in usual for op in arm.ops}
+    # A generator is trained for minutes for every seed, so it must be asked for by name.
     cheap = tuple(name for name, op in ops_for(source.modality).items() if op.fit is None)
     named = options.ops if options.ops is not None else cheap
-    ops = [op for op in suiting(named, source, task.lexicon) if op not in rivals]
+    ops = [op for op in suiting(named, source, task.lexicon) if op not in taken]
     if not ops:
-        raise AdaptAugError(f"a sweep needs an op beside the usual defaults, got {named}")
-    arms = [Arm("none", (ops[0],), Constant([0.0]))]
+        raise AdaptAugError(f"a sweep needs an op besides the usual defaults, got {named}")
+    arms = [constant_arm("none", (), ())]
     for op, magnitude in product(ops, options.magnitudes):
-        arms.append(Arm(f"{op} {magnitude:g}", (op,), Constant([magnitude])))
+        arms.append(constant_arm(f"{op} {magnitude:g}", (op,), [magnitude]))
     hand_set = {op: m for op, m in DEFAULTS[source.modality].hand_set.items() if op in ops}
     together = [constant_arm("hand-set", tuple(hand_set), list(hand_set.values()))]
     return [*arms, *(together if hand_set else []), *usual]
 
 
 def gain(records: Sequence[Record], arm: str) -> str:
-    """Points of the validation score over none, with interval; for none the score itself."""
-    scored = [record | {"accuracy": record["validation_score"]} for record in records]
+    """Gain in validation score over none, in percentage points with interval; of none the score."""
     if arm == "none":
-        return f"{100 * np.mean([r['accuracy'] for r in scored if r['arm'] == arm]):.1f}"
-    difference = paired_difference(scored, arm, "none")
-    low, high = difference["ci95"]
-    return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        return percent(float(np.mean([r["validation_score"] for r in records if r["arm"] == arm])))
+    return difference_text(paired_difference(records, arm, "none", "validation_score"))
 
 
 if __name__ == "__main__":

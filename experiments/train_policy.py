@@ -1,10 +1,10 @@
-"""Search a policy, judge it against its rivals, write the report.
+"""Search a policy, compare it with its baselines, write a report.
 
     python -m experiments.train_policy --name digits
     python -m experiments.train_policy --name mine --dataset path/or/hub-id --n-train 500
     python -m experiments.train_policy --name words --dataset opinions --training.lexicon opinions
 
-A laptop-sized look at everything in half a minute:
+A small run that takes about a minute on a laptop:
 
     python -m experiments.train_policy --name tiny --episodes 72 --steps 100 --seeds 3
 """
@@ -18,17 +18,15 @@ from typing import Any
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.statistics import summarise
 from adaptaug.evaluation.train_child import Job, Record, worker_pool
-from adaptaug.policy.network import ACTORS
 from adaptaug.tensorboard import Board
 from adaptaug.training.task import Task, TaskRange
 from adaptaug.utils.files import new_run_folder, plain, write_json
 from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.min_epochs import scope
-from agents.objective import Trial
-from agents.random_search import FEWEST_TRAININGS, best_constant
+from agents.objective import Objective
+from agents.random_search import MIN_TRAININGS, best_constant
 from agents.search import SearchResult, search
 from experiments.common.arms import constant_arm, fixed_arms, policy_arm
 from experiments.common.cli import (
@@ -40,70 +38,71 @@ from experiments.common.cli import (
     check_seed,
     check_task,
     command,
-    described,
     main,
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, default_ops, lacking, suiting
-from experiments.reports.judged import judged, score_name
 from experiments.reports.report import arms_table, write_report
+from experiments.reports.summary import score_name, task_summary
 
 
 @dataclass(frozen=True)
 class Options:
-    """Search a policy, judge it on unseen seeds, write runs/NAME."""
+    """Search a policy, evaluate it on unseen seeds, write runs/NAME."""
 
     name: str = "digits"
     """Name of the run folder in runs/."""
     dataset: tuple[str, ...] = ("digits",)
-    """Built in ('digits', 'opinions', 'mentions'), hub ids or local folders; the first is the one
-    that the policy is judged on."""
+    """Data sets of the search: built in ('digits', 'opinions', 'mentions'), hub ids or folders. The
+    policy is evaluated on the first."""
     n_train: int = 100
-    """Training examples of a child in the evaluation."""
+    """Training examples of each child in the evaluation."""
     steps: int = 400
-    """Batches of a child's training in the evaluation."""
+    """Length of each child's training in the evaluation, in batches."""
     seeds: int = 20
-    """Evaluation seeds, unseen in the search."""
+    """Number of evaluation seeds; the search uses none of them."""
     search_n_train: tuple[int, int] | None = None
-    """Range of training examples in the search; by default n-train / 2 (but one of each class) to
-    4 n-train, or all."""
+    """Fewest and most training examples in the search. By default n-train / 2 (at least one per
+    class) and 4 n-train (at most all)."""
     search_steps: tuple[int, int] | None = None
-    """Range of batches in the search; by default steps / 4 to 2 steps."""
+    """Shortest and longest training in the search, in batches. By default steps / 4 and 2 steps."""
     tasks: Path | None = None
-    """A JSON list of tasks to search over, in place of the ranges: see
-    adaptaug.training.task.TaskRange. The policy is judged on --dataset all the same."""
+    """File with a JSON list of tasks to search over, in place of the ranges; see
+    adaptaug.training.task.TaskRange. The policy is still evaluated on --dataset."""
     ops: tuple[str, ...] | None = None
-    """Op space; by default what suits the data sets, see experiments.common.defaults."""
+    """Names of the ops. By default those for the data sets in experiments.common.defaults."""
     episodes: int = SearchConfig.episodes
-    """Child trainings in the search."""
-    screening: float = SearchConfig.screening
-    """Share of them that first screens the ops; 0 starts with all of them."""
-    safeguard: float = SearchConfig.safeguard
-    """Share of them that at last tries the policy against none, in pairs: runs too short for it to
-    be of use, it leaves alone. 0 augments all."""
+    """Number of child trainings in the search."""
+    warm_start_share: float = SearchConfig.warm_start_share
+    """Fraction of the trainings that explore constant magnitudes before PPO; 0 skips the warm
+    start."""
+    min_epochs_share: float = SearchConfig.min_epochs_share
+    """Fraction of the trainings that compare with and without the policy, at the end, to find the
+    shortest run worth augmenting; 0 augments every run."""
     cost_weight: float = SearchConfig.cost_weight
-    """Lambda: price of as much compute again as plain training, where a point of accuracy is worth
-    0.1."""
-    actor: str = "shared"
-    """'shared', one small network for all ops, or 'mlp', the ablation."""
+    """Lambda: the penalty for augmentation that doubles the training time; one point of accuracy is
+    worth 0.1."""
     op_bias: bool = True
-    """Whether each op has a learned bias of its own, which helps at home and hinders transfer."""
+    """Whether each op has a learned bias of its own, which helps on the data of the search and
+    hinders transfer to other data."""
     constant_share: float = 0.1
-    """Child trainings for the best constant's random search, as a share of the policy's."""
+    """Child trainings in the random search for the arm 'best constant', as a fraction of the
+    policy's."""
     time_limit_minutes: float | None = None
-    """End the search after the update in which this time is up, but for the safeguard's share."""
+    """Time limit for the warm start and PPO, which end after the update in which 1 -
+    min-epochs-share of it is spent. By default there is none."""
     resume: bool = False
-    """Go on with an interrupted search, with the settings that it was begun with."""
+    """Continue an interrupted search; its settings must be given again."""
     seed: int = 0
-    """Seeds the search; evaluation seeds are others."""
+    """Seed of the search; evaluation seeds are different ones."""
     training: ChildOptions = field(default_factory=ChildOptions)
-    """How children are trained."""
+    """Training of the children."""
 
     def op_names(self, task: Task) -> tuple[str, ...]:
         """The op space: the user's, or the defaults of all data sets that are searched over.
 
         Raises:
-            AdaptAugError: an op is unknown, or none suits the task that the policy is judged on.
+            AdaptAugError: an op is unknown, or no op suits the task of the evaluation.
         """
         if self.ops is not None:
             source = load(task.dataset)
@@ -114,7 +113,7 @@ class Options:
         return tuple(dict.fromkeys(op for ops in names for op in ops))
 
     def task_ranges(self) -> list[TaskRange]:
-        """What is searched over."""
+        """The ranges of tasks that the search draws from."""
         if self.tasks is not None:
             return read_tasks(self.tasks)
         steps = self.search_steps or (max(1, self.steps // 4), 2 * self.steps)
@@ -141,7 +140,7 @@ def read_tasks(path: Path) -> list[TaskRange]:
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the script; returns the exit code."""
     check_options(options)
     task = options.training.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
@@ -159,36 +158,34 @@ def run(options: Options) -> int:
         ops=ops,
         cost_weight=options.cost_weight,
         episodes=options.episodes,
-        screening=options.screening,
-        safeguard=options.safeguard,
-        screened_at=DEFAULTS[load(task.dataset).modality].screened_at,
-        actor=options.actor,
+        warm_start_share=options.warm_start_share,
+        min_epochs_share=options.min_epochs_share,
+        warm_start_magnitude=DEFAULTS[load(task.dataset).modality].warm_start_magnitude,
         op_bias=options.op_bias,
         seed=options.seed,
         processes=options.training.processes,
         device=options.training.device,
         time_limit_minutes=options.time_limit_minutes,
     )
-    print(f"search: {options.episodes} child trainings, over {len(ranges)} range(s) of tasks")
+    print(f"search: {options.episodes} child trainings on {len(ranges)} range(s) of tasks")
     try:
         result = search(config, folder, resume=resume)
     except KeyboardInterrupt:
         return interrupted(folder, "before the first update, so there is no policy yet")
     if result.interrupted:
         return interrupted(folder, f"after {result.episodes} child trainings")
-    if result.safeguard:
-        print(f"safeguard: the policy augments {scope(result.safeguard['fewest_passes'])}")
+    if result.evidence:
+        print(f"the policy augments {scope(result.evidence['min_epochs'])}")
     try:
-        summary, records = judge(options, task, ranges, result, folder)
+        summary, records = evaluate(options, task, ranges, result, folder)
     except KeyboardInterrupt:
-        return interrupted(folder, "in the evaluation")
+        return interrupted(folder, "during the evaluation")
     write_json(folder / "records.json", records)
     write_report(folder, summary, records)
     with Board(folder) as board:
-        shown = judged(summary)
         final = {
-            f"final/{score_name(summary['task'])}": shown["arms"]["learned"]["accuracy"]["mean"],
-            "final/gain_over_none": shown["learned_minus"]["none"]["mean"],
+            f"final/{score_name(summary)}": summary["arms"]["learned"]["score"]["mean"],
+            "final/gain_over_none": summary["learned_minus_score"]["none"]["mean"],
         }
         board.hyperparameters(config.to_dict(), final)
     print(arms_table(summary))
@@ -198,16 +195,16 @@ def run(options: Options) -> int:
 
 
 def interrupted(folder: Path, when: str) -> int:
-    """Says what Ctrl-C has left, and where; returns the exit code."""
+    """Prints which files an interrupted search has left; returns the exit code."""
     policy, checkpoint = folder / "policy", folder / CHECKPOINT
     left = [f"policy: {policy}"] if policy.exists() else []
     left += [f"checkpoint: {checkpoint}"] if checkpoint.exists() else []
-    print(f"interrupted {when}; {', '.join([*left, 'go on with --resume'])}", file=sys.stderr)
+    print(f"interrupted {when}; {', '.join([*left, 'continue with --resume'])}", file=sys.stderr)
     return 130
 
 
 def check_options(options: Options) -> None:
-    """Finds what is wrong with single options."""
+    """Checks each option by itself."""
     check_counts(1, seeds=options.seeds, episodes=options.episodes, datasets=len(options.dataset))
     check_numbers(
         cost_weight=options.cost_weight,
@@ -216,20 +213,18 @@ def check_options(options: Options) -> None:
     )
     check_seed(options.seed)
     options.training.check()
-    for name in ("screening", "safeguard"):
+    for name in ("warm_start_share", "min_epochs_share"):
         if not 0 <= getattr(options, name) < 1:
-            raise AdaptAugError(f"{name} must lie in [0, 1), a share, got {getattr(options, name)}")
-    if options.screening + options.safeguard >= 1:
+            raise AdaptAugError(f"{name} must lie in [0, 1), got {getattr(options, name)}")
+    if options.warm_start_share + options.min_epochs_share >= 1:
         raise AdaptAugError(
-            "screening and safeguard must leave a share for PPO, "
-            f"got {options.screening} and {options.safeguard}"
+            "warm_start_share and min_epochs_share must leave a share for PPO, "
+            f"got {options.warm_start_share} and {options.min_epochs_share}"
         )
-    if options.actor not in ACTORS:
-        raise AdaptAugError(f"actor must be one of {sorted(ACTORS)}, got {options.actor!r}")
 
 
 def check(task: Task, ranges: Sequence[TaskRange]) -> None:
-    """Finds a user's mistake before anything is written or trained."""
+    """Checks every task of the evaluation and the search, before anything is written or trained."""
     check_counts(1, tasks=len(ranges))
     check_task(task)
     for item in ranges:
@@ -238,17 +233,17 @@ def check(task: Task, ranges: Sequence[TaskRange]) -> None:
 
 
 def settings(options: Options, ranges: Sequence[TaskRange]) -> dict[str, Any]:
-    """What `config.json` says: the options, and what they make a search over."""
-    said = plain(options)
-    assert isinstance(said, dict)
-    return said | {"searched_over": plain([item.to_dict() for item in ranges])}
+    """The content of `config.json`: the options and the ranges that follow from them."""
+    given = plain(options)
+    assert isinstance(given, dict)
+    return given | {"searched_over": plain([item.to_dict() for item in ranges])}
 
 
 def check_resumed(options: Options, ranges: Sequence[TaskRange], folder: Path) -> None:
-    """Makes sure that a resumed search is the one that was begun.
+    """Checks that a resumed search has the settings that it was begun with.
 
     Raises:
-        AdaptAugError: there is no run to resume, or it was begun with other settings.
+        AdaptAugError: there is no run to resume, or its settings are different.
     """
     try:
         begun = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -258,16 +253,16 @@ def check_resumed(options: Options, ranges: Sequence[TaskRange], folder: Path) -
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}")
     free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
     ours = settings(options, ranges)
-    for said in (ours, begun):  # the number of processes changes no result
-        said.get("training", {}).pop("processes", None)
+    for given in (ours, begun):  # the number of processes changes no result
+        given.get("training", {}).pop("processes", None)
     changed = sorted(key for key in ours if key not in free and ours[key] != begun.get(key))
     if changed:
         raise AdaptAugError(
-            f"--resume must keep the settings of {folder / 'config.json'}, got another {changed[0]}"
+            f"--resume needs the settings of {folder / 'config.json'}, got another {changed[0]}"
         )
 
 
-def judge(
+def evaluate(
     options: Options,
     task: Task,
     ranges: Sequence[TaskRange],
@@ -277,8 +272,8 @@ def judge(
     """Trains children on unseen seeds under every arm; returns summary and records."""
     costs = result.policy.costs
     device = options.training.device
-    trial = Trial(ranges, result.costs, options.cost_weight, options.seed + 1, device)
-    trainings = max(FEWEST_TRAININGS, round(options.constant_share * result.episodes))
+    objective = Objective(ranges, result.costs, options.cost_weight, options.seed + 1, device)
+    trainings = max(MIN_TRAININGS, round(options.constant_share * result.episodes))
     ops = result.policy.ops
     arms = [
         *fixed_arms(ops, task),
@@ -288,7 +283,7 @@ def judge(
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
     datasets = [task.dataset, *(item.task.dataset for item in ranges)]
     with worker_pool(datasets, options.training.processes) as pool:
-        constant, spent = best_constant(ops, trial, trainings, pool)
+        constant, spent = best_constant(ops, objective, trainings, pool)
         write_json(folder / "best_constant.json", dict(zip(ops, constant, strict=True)))
         arms.append(constant_arm("best constant", ops, constant))
         share = spent / max(1, result.episodes)
@@ -296,7 +291,6 @@ def judge(
         jobs = [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
         records = pool.run(jobs, "evaluation")
     summary = {
-        "task": described(task),
         "search": {
             "episodes": result.episodes,
             "child_steps": result.child_steps,
@@ -305,9 +299,9 @@ def judge(
             "constant_trainings": spent,
         },
         "command": command(),
-        "safeguard": result.safeguard,
+        "min_epochs": result.evidence,
     }  # fmt: skip
-    return summary | summarise(records), records
+    return task_summary(task, records) | summary, records
 
 
 if __name__ == "__main__":

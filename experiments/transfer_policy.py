@@ -1,18 +1,18 @@
-r"""Take a policy to data, budgets or children that it was not searched on, against its rivals.
+r"""Evaluate a policy on data, budgets or children that it was not searched on, with its baselines.
 
-Zero-shot, and after fitting on 100 child trainings there which ops act, and how strongly:
+Zero-shot, and after adaptation: 100 child trainings that fit which ops act, and how strongly:
 
     python -m experiments.transfer_policy --name mnist --policy runs/digits/policy \
         --dataset path/or/hub-id --n-train 200 500 --steps 400 --seeds 5
     python -m experiments.transfer_policy --name mnist-adapted --policy runs/digits/policy \
         --dataset path/or/hub-id --n-train 200 500 --steps 400 --seeds 5 --adapt 100
 
-One policy at every budget of its home task:
+One policy at several budgets on the data of its search:
 
     python -m experiments.transfer_policy --name budgets --policy runs/digits/policy \
         --budgets 100x400 100x100 100x1600 50x400 400x400 --seeds 20
 
-A laptop-sized look:
+A small run:
 
     python -m experiments.transfer_policy --name tiny --policy runs/digits/policy \
         --budgets 100x50 --seeds 3
@@ -26,7 +26,6 @@ from typing import Any
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.statistics import summarise
 from adaptaug.evaluation.train_child import Arm, Job, Pool, Record, worker_pool
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.policy import Policy, load_policy, save_policy
@@ -34,10 +33,11 @@ from adaptaug.tensorboard import Board
 from adaptaug.training.calibration import calibrate
 from adaptaug.training.task import Task, TaskRange
 from adaptaug.utils.files import new_run_folder, write_json
+from agents.adaptation import adapt
 from agents.config import SearchConfig
 from agents.min_epochs import scope
-from agents.objective import Trial
-from agents.random_search import FEWEST_TRAININGS, adapt, best_constant
+from agents.objective import Objective
+from agents.random_search import MIN_TRAININGS, best_constant
 from experiments.common.arms import (
     PLAIN,
     as_searched,
@@ -54,59 +54,63 @@ from experiments.common.cli import (
     check_seed,
     check_task,
     command,
-    described,
     main,
     run_path,
 )
-from experiments.common.comparison import final_scores, show_magnitudes
 from experiments.common.defaults import DEFAULTS, suiting
+from experiments.reports.board import final_scores, show_magnitudes
 from experiments.reports.report import arms_table, write_report
+from experiments.reports.summary import task_summary
 
 
 @dataclass(frozen=True)
 class Options:
-    """Judge a policy on other data and budgets, write runs/NAME."""
+    """Evaluate a policy on other data and budgets, write runs/NAME."""
 
     policy: str
-    """Policy folder, hub id, or 'digits', which comes with the package."""
+    """Policy: a folder, a hub id, or 'digits', which is part of the package."""
     name: str = "transfer"
     """Name of the run folder in runs/."""
     dataset: str = "digits"
-    """One that is built in ('digits', 'opinions', 'mentions'), a hub id or a local folder."""
+    """Data set: built in ('digits', 'opinions', 'mentions'), a hub id or a folder."""
     n_train: tuple[int, ...] = (100,)
-    """Training examples; several are combined with every run length."""
+    """Training examples; each number is combined with each run length."""
     steps: tuple[int, ...] = (400,)
     """Run lengths in batches."""
     epochs: tuple[int, ...] = ()
-    """Run lengths in passes over the training examples, in place of batches."""
+    """Run lengths in epochs, in place of --steps."""
     budgets: tuple[str, ...] = ()
-    """Budgets as N_TRAINxSTEPS, such as 100x400, in place of the combinations."""
+    """Budgets as N_TRAINxSTEPS, such as 100x400, in place of --n-train, --steps and --epochs."""
     seeds: int = 5
-    """Evaluation seeds."""
+    """Number of evaluation seeds."""
     adapt: int = 0
-    """Child trainings on which to fit first which ops act, and how strongly; 0 is zero-shot."""
+    """Child trainings of the adaptation, which fits which ops act, and how strongly; 0 evaluates
+    zero-shot."""
     adapt_steps: tuple[int, int] | None = None
-    """Range of run lengths in adaptation and random search; by default, for every number of
-    training examples, that of its budgets."""
+    """Shortest and longest run in adaptation and random search, in batches. By default those of the
+    budgets with the same number of training examples."""
     rows: tuple[int, int] | None = None
-    """Slice of the data set's shuffled training rows to draw from."""
+    """First and last (excluded) of the data set's shuffled training rows to use. By default all."""
     constant: Path | None = None
-    """A JSON object of magnitudes by op, such as a search's best_constant.json: one more arm."""
+    """File with a JSON object of magnitudes by op, such as the best_constant.json of a search; adds
+    the arm 'best constant'."""
     constant_trainings: int = 0
-    """Child trainings for a random search of the best constant over these very budgets, instead."""
+    """Child trainings in a random search for the best constant at these budgets, in place of
+    --constant; 0 skips it."""
     more: Mapping[str, str] = field(default_factory=dict)
-    """More policies to judge: arm name and folder."""
+    """More policies: pairs of an arm's name and a policy folder."""
     defaults: bool = True
-    """Whether the arms that need no search run too; without, only none, crop and flip, EDA."""
+    """Whether all arms that need no search are trained, or only none, crop and flip, and EDA."""
     cost_weight: float | None = None
-    """Lambda in adaptation and random search; by default that of the policy's search."""
+    """Lambda, the price of compute in adaptation and random search. By default that of the policy's
+    search."""
     seed: int = 0
-    """Seeds the adaptation."""
+    """Seed of the adaptation and the random search."""
     training: ChildOptions = field(default_factory=ChildOptions)
-    """How children are trained."""
+    """Training of the children."""
 
     def tasks(self) -> list[Task]:
-        """Every budget, as a task."""
+        """The task of every budget."""
         check_counts(1, epochs=min(self.epochs, default=1))
         pairs = [_budget(text) for text in self.budgets]
         size = self.training.batch_size
@@ -120,7 +124,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Does the whole job; returns the exit code."""
+    """Runs the script; returns the exit code."""
     policy = load_policy(options.policy)
     more = {name: load_policy(folder) for name, folder in options.more.items()}
     tasks = [as_searched(task, policy) for task in options.tasks()]
@@ -135,17 +139,17 @@ def run(options: Options) -> int:
     if not options.defaults:
         arms = [arm for arm in arms if arm.name in PLAIN]
     arms += [policy_arm(name, other) for name, other in more.items()]
-    trial = _trial(policy, tasks, costs, options)
+    objective = search_objective(policy, tasks, costs, options)
     search: dict[str, Any] = {}
     with worker_pool([tasks[0].dataset], options.training.processes) as pool:
         if options.constant_trainings:
-            constant, _ = best_constant(policy.ops, trial, options.constant_trainings, pool)
+            constant, _ = best_constant(policy.ops, objective, options.constant_trainings, pool)
             write_json(folder / "best_constant.json", dict(zip(policy.ops, constant, strict=True)))
         if constant:
             arms.append(constant_arm("best constant", policy.ops, constant))
         if options.adapt:
             arms.append(policy_arm("zero-shot", policy))
-            policy, search = _adapted(policy, trial, options, pool)
+            policy, search = _adapted(policy, objective, options, pool)
         save_policy(folder / "policy", policy)
         if options.adapt:
             print(f"policy: {folder / 'policy'}")
@@ -154,7 +158,7 @@ def run(options: Options) -> int:
     write_json(folder / "records.json", records)
     summary = _summary(tasks, records) | {"search": search, "command": command()}
     if search:
-        summary["safeguard"] = search["safeguard"]
+        summary["min_epochs"] = search["evidence"]
     write_report(folder, summary, _at(tasks[0], records))
     with Board(folder) as board:
         budgets = {f"{task.n_train}x{task.steps}": task for task in tasks}
@@ -174,7 +178,7 @@ def run(options: Options) -> int:
 def check(
     options: Options, policy: Policy, more: Mapping[str, Policy], tasks: Sequence[Task]
 ) -> None:
-    """Finds a user's mistake before anything is written or trained."""
+    """Checks everything that a user may get wrong, before anything is written or trained."""
     check_counts(1, seeds=options.seeds, budgets=len(tasks))
     check_numbers(cost_weight=options.cost_weight)
     check_seed(options.seed)
@@ -182,7 +186,7 @@ def check(
     options.training.check()
     for trainings in (options.adapt, options.constant_trainings):
         if trainings:
-            check_counts(FEWEST_TRAININGS, trainings=trainings)
+            check_counts(MIN_TRAININGS, trainings=trainings)
     for task in tasks:
         check_task(task)
     suiting(policy.ops, load(options.dataset), tasks[0].lexicon)
@@ -190,14 +194,18 @@ def check(
     taken = {"learned", "zero-shot", "best constant", *fixed}
     for name, other in more.items():
         if name in taken:
-            raise AdaptAugError(f"a policy in --more must have a name of its own, got {name!r}")
+            raise AdaptAugError(
+                f"a policy in --more must have a name that no other arm has, got {name!r}"
+            )
         ours = (policy.decisions, policy.decision_interval)
         if (other.decisions, other.decision_interval) != ours:
-            raise AdaptAugError(f"policies must decide in one rhythm, {name!r} has another")
+            raise AdaptAugError(
+                f"all policies must have equal numbers and intervals of decisions; {name!r} differs"
+            )
 
 
 def _ranges(tasks: Sequence[Task], options: Options) -> list[TaskRange]:
-    """What rival searches train their children on: the run lengths of each training-set size."""
+    """What adaptation and random search train on: for each training-set size its run lengths."""
     ranges = []
     for size in dict.fromkeys(task.n_train for task in tasks):
         here = [task.steps for task in tasks if task.n_train == size]
@@ -208,24 +216,27 @@ def _ranges(tasks: Sequence[Task], options: Options) -> list[TaskRange]:
     return ranges
 
 
-def _trial(policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options) -> Trial:
+def search_objective(
+    policy: Policy, tasks: Sequence[Task], costs: CostTable, options: Options
+) -> Objective:
+    """What adaptation and random search maximise; its default price of compute is the policy's."""
     ranges = _ranges(tasks, options)
     weight = options.cost_weight
     if weight is None:
         weight = policy.provenance.get("cost_weight", SearchConfig.cost_weight)
-    return Trial(ranges, [costs] * len(ranges), weight, options.seed, options.training.device)
+    return Objective(ranges, [costs] * len(ranges), weight, options.seed, options.training.device)
 
 
 def _adapted(
-    policy: Policy, trial: Trial, options: Options, pool: Pool
+    policy: Policy, objective: Objective, options: Options, pool: Pool
 ) -> tuple[Policy, dict[str, Any]]:
-    """The policy with biases and gates fitted on the budgets' range."""
-    magnitude = DEFAULTS[load(options.dataset).modality].screened_at
-    adapted, done = adapt(policy, trial, options.adapt, magnitude, pool)
+    """The policy with biases and gates fitted at the budgets, and how they were found."""
+    magnitude = DEFAULTS[load(options.dataset).modality].warm_start_magnitude
+    adapted, done = adapt(policy, objective, options.adapt, magnitude, pool)
     gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in done["gains"].items())
     print(
-        f"adaptation keeps {done['kept']!r}; gains over none on trials of their own: {gains}; it "
-        f"augments {scope(done['safeguard']['fewest_passes'])}"
+        f"adaptation keeps {done['kept']!r}; gains over none in held-out trials: {gains}; the "
+        f"policy augments {scope(done['evidence']['min_epochs'])}"
     )
     provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
     return replace(adapted, provenance=provenance), done
@@ -234,7 +245,7 @@ def _adapted(
 def _evaluate(
     arms: Sequence[Arm], tasks: Sequence[Task], costs: CostTable, options: Options, pool: Pool
 ) -> list[Record]:
-    """Every arm on every budget and seed; long runs first, so that no core idles at the end."""
+    """Trains every arm at every budget and seed, long runs first to keep all cores busy."""
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
     device = options.training.device
     jobs = [
@@ -247,7 +258,7 @@ def _evaluate(
 
 
 def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]:
-    budgets = [{"task": described(task)} | summarise(_at(task, records)) for task in tasks]
+    budgets = [task_summary(task, _at(task, records)) for task in tasks]
     return {**budgets[0], "budgets": budgets}
 
 
@@ -255,7 +266,7 @@ def _budget(text: str) -> tuple[int, int]:
     try:
         n_train, steps = (int(part) for part in text.split("x"))
     except ValueError:
-        raise AdaptAugError(f"a budget must read N_TRAINxSTEPS, got {text!r}") from None
+        raise AdaptAugError(f"a budget must have the form N_TRAINxSTEPS, got {text!r}") from None
     return n_train, steps
 
 

@@ -1,1 +1,1 @@
-"""What `make benchmark` times."""
+"""The contests that `make benchmark` times, and their contestants."""

@@ -1,4 +1,4 @@
-"""One child training by hand: the environment's own work as a plain loop, for the benchmark."""
+"""One child training as a plain loop that does the same work as the environment."""
 
 import math
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from adaptaug.training.task import Task
 
 
 def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[float]) -> Metrics:
-    """Trains one child at fixed magnitudes, with all the forward passes of an environment.
+    """Trains one child at fixed magnitudes, with all forward passes of the environment.
 
-    Nothing of environment, episode, run or observer is used. The draws are theirs, though, so that
-    the result is the environment's, bit for bit, which shows that the work is the same.
+    It uses none of the environment's classes, but the same random draws. Its result equals the
+    environment's bit for bit, which shows that both do the same work.
 
     Args:
-        task: without early stopping.
-        seed: of the split, the initial weights, the batch order, dropout and augmentation.
-        op_space: ops that make sense for the data set's images.
+        task: the task; without early stopping.
+        seed: seed of split, initial weights, batch order, dropout and augmentation.
+        op_space: ops that suit the data set's images.
         magnitudes: one in [0, 1] for each op.
 
     Returns:
@@ -40,8 +40,8 @@ def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[fl
     some = Examples(train.inputs[:PROBE_SIZE], train.targets[:PROBE_SIZE])
     schedule = SCHEDULES[task.schedule]
     order, draws = (torch.Generator().manual_seed(seed + i) for i in range(2))
-    passes = range(math.ceil(task.passes))
-    rows = torch.cat([torch.randperm(len(train), generator=order) for _ in passes])
+    epochs = range(math.ceil(task.epochs))
+    rows = torch.cat([torch.randperm(len(train), generator=order) for _ in epochs])
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = build_child(task.child, child_shape(task, train, classes, None))
@@ -74,7 +74,7 @@ def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[fl
 def probe(
     model: nn.Module, validation: Examples, op_space: OpSpace, seed: int, classes: int
 ) -> torch.Tensor:
-    """Mean loss (1 + n_ops,) on some held-out examples: clean, then under each op alone."""
+    """Mean loss (1 + n_ops,) on held-out examples: first clean, then under each op alone."""
     inputs, targets = to_float(validation.inputs[:PROBE_SIZE]), validation.targets[:PROBE_SIZE]
     draws = torch.Generator().manual_seed(seed)
     views = [(inputs, targets)]

@@ -1,4 +1,4 @@
-"""The contests of the benchmark: environment, image ops, and what AdaptAug adds to a step."""
+"""Contests on images: the environment, the ops, and what AdaptAug adds to a training step."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,20 +21,20 @@ from experiments.benchmarks.libraries import LIBRARIES, NINE_OPS, Augment, randa
 from experiments.benchmarks.timing import Race, Ratio, Work, race
 
 GOALS = {"torchvision": 5.0, "kornia": 1.5, "albumentations": 4.0}
-"""How many times as fast as each library the nine ops should be."""
+"""Goal for the nine ops: how many times as fast as each library they should be."""
 
 BATCH = 64
-"""Images 3x32x32 in a batch, for ops and for study 4's CNN."""
+"""Images of 3x32x32 in a batch, for the ops and for study 4's CNN."""
 
 CHUNK = 10
-"""Batches of that CNN that are trained, or augmented, in one call."""
+"""Batches that one call trains that CNN on, or augments."""
 
 INTERVAL = 50
-"""Batches in the decision interval that an observation is compared with."""
+"""Training steps that an observation is compared with: a decision interval."""
 
 
 def environment(rounds: int, steps: int) -> tuple[Race, list[Ratio]]:
-    """Whole episodes of `steps` batches, digits and the default child, against the bare loop."""
+    """Whole episodes of `steps` batches on digits with the default child, against a bare loop."""
     episode, bare = episodes(steps)
     result = race({"environment": episode, "bare loop": bare}, rounds, "environment")
     values = result.ratio("environment", "bare loop")
@@ -42,10 +42,10 @@ def environment(rounds: int, steps: int) -> tuple[Race, list[Ratio]]:
 
 
 def episodes(steps: int) -> tuple[Callable[[], np.ndarray], Callable[[], Metrics]]:
-    """The same child training twice: in the environment, and by hand.
+    """The same child training in the environment and in a bare loop.
 
     Returns:
-        Work that returns the last observation, and work that returns the last validation metrics.
+        Two functions: one returns the last observation, one the last validation metrics.
     """
     action = to_actions(np.full(len(NINE_OPS), 0.25)).astype(np.float32)
     env = gymnasium.make(ENV_ID, tasks=[{"steps": steps}], ops=NINE_OPS)
@@ -65,7 +65,7 @@ def episodes(steps: int) -> tuple[Callable[[], np.ndarray], Callable[[], Metrics
 
 @torch.no_grad()
 def image_op_contest(rounds: int) -> tuple[Race, list[Ratio]]:
-    """The nine ops against those of the other libraries that are installed."""
+    """AdaptAug's nine ops against those of the other libraries that are installed."""
     images = random_examples(BATCH).inputs
     contestants: dict[str, Work] = dict(installed(images))
     contestants["randaugment"] = randaugment(images)
@@ -79,7 +79,7 @@ def image_op_contest(rounds: int) -> tuple[Race, list[Ratio]]:
 
 
 def installed(images: torch.Tensor) -> dict[str, Augment]:
-    """Each library's nine ops at half magnitude; prints a sentence for one that is missing."""
+    """Each library's nine ops at magnitude 0.5; prints which libraries are missing."""
     half = dict.fromkeys(NINE_OPS, 0.5)
     works = {}
     for name, library in LIBRARIES.items():
@@ -94,7 +94,7 @@ def installed(images: torch.Tensor) -> dict[str, Augment]:
 
 
 def step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
-    """A decision, an observation and the ops of every stage against steps of study 4's CNN."""
+    """A decision, an observation and the ops of every stage against training steps of the CNN."""
     op_space = OpSpace(IMAGE_OPS)
     off = [0.0] * len(op_space)
     task = Task(n_train=1000, batch_size=BATCH, width=32, steps=10**9, decision_interval=1)
@@ -121,7 +121,7 @@ def step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
 
 
 def stage_works(op_space: OpSpace) -> dict[str, Work]:
-    """Augmenting `CHUNK` batches with all the ops of one stage at half magnitude, by stage."""
+    """Augmenting `CHUNK` batches with all ops of one stage at magnitude 0.5, by stage."""
     examples = random_examples(BATCH * CHUNK)
     images, generator = to_float(examples.inputs), torch.Generator().manual_seed(0)
 

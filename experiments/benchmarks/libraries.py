@@ -1,12 +1,12 @@
-"""Nine image ops with a draw for every sample, as AdaptAug and three other libraries do them.
+"""Nine image ops with parameters drawn per image, in AdaptAug and in three other libraries.
 
-All start from the same uint8 images, held in the layout that suits the library, and end with the
-same float32 batch in [0, 1]; each is set up in the fastest of the ways tried, all without
-compilation. Where a library's own op differs, it has less to do: torchvision and kornia add noise
-of one standard deviation, the mean of the others'; albumentations' brightness adds and its contrast
-multiplies, both without looking at the image's mean; kornia does not clip after noise.
+All start from the same uint8 images, in the layout that suits the library, and end with a float32
+batch in [0, 1]. Each library is used in the fastest of the ways tried, without compilation. If its
+op differs from AdaptAug's, it does less work: torchvision and kornia add noise of a fixed standard
+deviation, the mean of the others'; albumentations' brightness adds and its contrast multiplies,
+without the image's mean; kornia does not clip after noise.
 
-The other libraries draw from global random state, as they have no other way.
+torchvision and kornia draw from the global random state, as they take no generator.
 """
 
 import math
@@ -24,13 +24,13 @@ from adaptaug.ops import OpSpace, find
 NINE_OPS = (
     "rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise", "erasing",
 )  # fmt: skip
-"""What every library is timed on."""
+"""The ops that every library is timed on."""
 
 Magnitudes = Mapping[str, float]
 """Magnitudes in [0, 1] of the nine ops, by name."""
 
 Augment = Callable[[], Tensor]
-"""Augments the images it was made for: float32 (B, 3, H, W)."""
+"""Augments the images that it was made with: returns float32 (B, 3, H, W)."""
 
 ASPECT = (1 / 3.3, 3.3)
 """Height over width of erased rectangles."""
@@ -46,7 +46,7 @@ def adaptaug(images: Tensor, magnitudes: Magnitudes) -> Augment:
 
 
 def torchvision(images: Tensor, magnitudes: Magnitudes) -> Augment:
-    """transforms.v2, image by image on float tensors; faster than on uint8 or on PIL images."""
+    """transforms.v2, image by image on float tensors, faster than on uint8 or PIL images."""
     limit = _limits(magnitudes)
     transform = v2.Compose(
         [
@@ -61,7 +61,7 @@ def torchvision(images: Tensor, magnitudes: Magnitudes) -> Augment:
 
 
 def kornia(images: Tensor, magnitudes: Magnitudes) -> Augment:
-    """kornia.augmentation on the whole batch, in a fixed order, keeping no copies of outputs.
+    """kornia.augmentation on the whole batch, in a fixed order, without copies of the outputs.
 
     Raises:
         ImportError: kornia is not installed.
@@ -81,12 +81,12 @@ def kornia(images: Tensor, magnitudes: Magnitudes) -> Augment:
 
 
 def albumentations(images: Tensor, magnitudes: Magnitudes) -> Augment:
-    """albumentations, image by image on float arrays (H, W, 3); converted as whole batches.
+    """albumentations, image by image on float arrays (H, W, 3), converted in whole batches.
 
     Raises:
         ImportError: albumentations is not installed.
     """
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the internet
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise the import goes online
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     import albumentations as library
 
@@ -105,7 +105,7 @@ def albumentations(images: Tensor, magnitudes: Magnitudes) -> Augment:
             library.HorizontalFlip(p=limit["hflip"]),
             library.RandomBrightnessContrast(limit["brightness"], limit["contrast"], p=1.0),
             library.GaussNoise(std_range=(0.0, limit["noise"]), p=1.0),
-            # It divides by the area, so that none may be 0.
+            # It divides by the area, which must not be 0.
             library.Erasing(scale=(1e-6, limit["erasing"] + 1e-6), ratio=ASPECT, p=1.0),
         ],
         is_check_shapes=False,
@@ -126,22 +126,22 @@ LIBRARIES: dict[str, Callable[[Tensor, Magnitudes], Augment]] = {
     "kornia": kornia,
     "albumentations": albumentations,
 }
-"""From uint8 images (B, 3, H, W) and magnitudes to the work that is timed."""
+"""Each library: from uint8 images (B, 3, H, W) and magnitudes to the function that is timed."""
 
 
 def randaugment(images: Tensor) -> Augment:
-    """Other ops, but what is usually taken: torchvision's RandAugment, image by image on uint8."""
+    """Torchvision's RandAugment, image by image on uint8: other ops, but the usual choice."""
     transform = v2.RandAugment()
     return lambda: to_float(torch.stack([transform(image) for image in images]))
 
 
 def _limits(magnitudes: Magnitudes) -> dict[str, float]:
-    """The end of each op's range, in the unit of AdaptAug's own table of ops."""
+    """The end of each op's range at its magnitude, in the op's unit."""
     return {name: magnitudes[name] * find(name).high for name in NINE_OPS}
 
 
 def _affine(limit: Mapping[str, float]) -> dict[str, object]:
-    """Arguments of RandomAffine, which kornia took over from torchvision."""
+    """Arguments of RandomAffine, which are the same in torchvision and kornia."""
     shear_degrees = math.degrees(math.atan(limit["shear"]))
     return {
         "degrees": limit["rotate"],

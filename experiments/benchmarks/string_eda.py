@@ -1,8 +1,8 @@
 """EDA as its authors wrote it: sentence by sentence, on strings (Wei and Zou, 2019).
 
-After `code/eda.py` of github.com/jasonwei20/eda_nlp, what it does and in which order. What differs:
-synonyms come from a lexicon in memory instead of WordNet, which would be far slower; stop words are
-a set; chance comes from a generator of its own; and each technique makes one sentence.
+It follows `code/eda.py` of github.com/jasonwei20/eda_nlp. Differences: synonyms come from a lexicon
+in memory instead of WordNet, which would be far slower; stop words are a set; it has its own random
+generator; and each technique makes one sentence.
 """
 
 import random
@@ -13,11 +13,11 @@ from adaptaug.data.lexicon import Lexicon
 from adaptaug.ops.stop_words import STOP_WORDS
 
 ALPHA = 0.1
-"""Share of the words that a technique changes, at least one; for deletion a probability."""
+"""Fraction of the words that a technique changes (at least one); the probability of a deletion."""
 _KEPT = "qwertyuiopasdfghjklzxcvbnm "
 
 Technique = Callable[[list[str], int, Lexicon, random.Random], list[str]]
-"""From words, and how many of them to change, to new words."""
+"""Maps words, the number of changes, a lexicon and a generator to new words."""
 
 
 def eda(sentence: str, lexicon: Lexicon, source: random.Random) -> list[str]:
@@ -29,7 +29,7 @@ def eda(sentence: str, lexicon: Lexicon, source: random.Random) -> list[str]:
 
 
 def only_letters(line: str) -> str:
-    """Lower case, and a space in place of all that is no letter from a to z."""
+    """Lower case, with a space in place of every character that is no letter from a to z."""
     line = line.replace("’", "").replace("'", "")  # noqa: RUF001 - a typographic apostrophe
     line = line.replace("-", " ").replace("\t", " ").replace("\n", " ").lower()
     clean = ""
@@ -42,7 +42,7 @@ def only_letters(line: str) -> str:
 def synonym_replacement(
     words: list[str], changes: int, lexicon: Lexicon, source: random.Random
 ) -> list[str]:
-    """Replaces some different words, wherever they occur, by a synonym each."""
+    """Replaces `changes` different words by synonyms, at all their positions."""
     new = words.copy()
     candidates = list({word for word in words if word not in STOP_WORDS})
     source.shuffle(candidates)
@@ -61,7 +61,7 @@ def synonym_replacement(
 def random_insertion(
     words: list[str], changes: int, lexicon: Lexicon, source: random.Random
 ) -> list[str]:
-    """Inserts synonyms of random words at random places; looks for a word with one ten times."""
+    """Inserts `changes` synonyms of random words at random places; each gets ten attempts."""
     new = words.copy()
     for _ in range(changes):
         for _ in range(10):
@@ -75,7 +75,7 @@ def random_insertion(
 def random_swap(
     words: list[str], changes: int, _lexicon: Lexicon, source: random.Random
 ) -> list[str]:
-    """Swaps two random words, some times."""
+    """Swaps two random words, `changes` times."""
     new = words.copy()
     for _ in range(changes):
         first = source.randint(0, len(new) - 1)
@@ -90,7 +90,7 @@ def random_swap(
 def random_deletion(
     words: list[str], _changes: int, _lexicon: Lexicon, source: random.Random
 ) -> list[str]:
-    """Drops each word with probability `ALPHA`; one stays."""
+    """Deletes each word with probability `ALPHA`; at least one stays."""
     if len(words) == 1:
         return words
     new = [word for word in words if source.uniform(0, 1) > ALPHA]
@@ -103,4 +103,4 @@ TECHNIQUES: dict[str, Technique] = {
     "swap": random_swap,
     "deletion": random_deletion,
 }
-"""By the names of AdaptAug's ops that do the same."""
+"""Each technique by the name of AdaptAug's op that does the same."""

@@ -1,9 +1,9 @@
-"""Contests about words: ops on ids against EDA on strings, and against steps of the BiLSTM.
+"""Contests on sentences: ops on ids against EDA on strings, and against steps of the BiLSTM.
 
-The sentences are those of the task "opinions", in their order, cut anew to 20 to 30 words. In the
-first contest both sides start from the same sentences, held in the form that suits them, and end
-with the same kind of batch, int64 ids with padding; for strings a word's id is read from a dict,
-which is faster than any tokenizer.
+The words are those of the built-in task "opinions", in their order, cut into sentences of 20 to 30
+words. In the first contest both sides start from the same sentences, as ids or as strings, and end
+with int64 ids with padding. The ids of strings are read from a dict, which is faster than any
+tokenizer.
 """
 
 import random
@@ -22,28 +22,30 @@ from experiments.benchmarks.string_eda import ALPHA, TECHNIQUES, eda
 from experiments.benchmarks.timing import Race, Ratio, Work, race
 
 TASK = "opinions"
-"""The embedded task that words, vocabulary and lexicon come from."""
+"""The built-in task that words, vocabulary and lexicon come from."""
 
 LENGTHS = (20, 30)
-"""Fewest and most words of a sentence."""
+"""Fewest and most words in a sentence."""
 
 SENTENCES = 3200
-"""Sentences that are augmented in one call: 50 batches of 64, a decision interval."""
+"""Sentences that one call augments: a decision interval of 50 batches of 64."""
 
 CHUNK = 10
-"""Batches that the BiLSTM is trained on, or that are augmented for it, in one call."""
+"""Batches that one call trains the BiLSTM on, or augments."""
 
 BATCHES = {"text_ops_share_of_step": 32, "text_ops_share_of_step_64": 64}
-"""Sentences in a batch of the BiLSTM, by the ratio that is measured with it."""
+"""Sentences in a batch of the BiLSTM, by the name of the ratio."""
 
 
 def string_contest(rounds: int) -> tuple[Race, list[Ratio]]:
-    """The four ops of EDA on a batch of ids against EDA on strings, sentence by sentence."""
+    """The four ops of EDA on all ids at once against EDA on strings, sentence by sentence."""
     examples = random_sentences(SENTENCES)
     contestants = {"ops on ids": id_work(examples), **string_works(examples)}
     tokens = len(TECHNIQUES) * int((examples.inputs != PAD).sum())
     result = race(contestants, rounds, "EDA", tokens)
-    strings, lists = (result.ratio(name, "ops on ids") for name in ("EDA on strings", "on lists"))
+    strings, lists = (
+        result.ratio(name, "ops on ids") for name in ("EDA on strings", "EDA on lists")
+    )
     return result, [
         Ratio("text_ops_vs_string_eda", strings, at_least=50),
         Ratio("text_ops_vs_list_eda", lists),
@@ -51,9 +53,9 @@ def string_contest(rounds: int) -> tuple[Race, list[Ratio]]:
 
 
 def id_work(examples: Examples) -> Work:
-    """Each of the four ops on all sentences, changing EDA's share of the words on the mean."""
+    """Each of the four ops on all sentences; on average it changes as many words as EDA."""
     generator = torch.Generator().manual_seed(0)
-    # Amounts are uniform from 0.
+    # Amounts are uniform from 0 to the magnitude's, hence the factor 2.
     ops = [(bound([op]), 2 * ALPHA / op.high) for op in map(find, TECHNIQUES)]
 
     def augment() -> list[Tensor]:
@@ -66,7 +68,7 @@ def id_work(examples: Examples) -> Work:
 
 
 def string_works(examples: Examples) -> dict[str, Work]:
-    """EDA on the same sentences as strings, to ids; and its techniques alone, on lists of words."""
+    """EDA on the same sentences as strings, ids included; and its techniques on lists of words."""
     lexicon, draws = load_lexicon(TASK), random.Random(0)  # noqa: S311 - no secret
     words = vocabulary().words
     ids = {word: index for index, word in enumerate(words)}
@@ -87,11 +89,11 @@ def string_works(examples: Examples) -> dict[str, Work]:
             for sentence in lists
         ]
 
-    return {"EDA on strings": on_strings, "on lists": on_lists}
+    return {"EDA on strings": on_strings, "EDA on lists": on_lists}
 
 
 def text_step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
-    """All ops on sentences at half magnitude against training steps of the BiLSTM."""
+    """All ops on sentences at magnitude 0.5 against training steps of the BiLSTM."""
     contestants: dict[str, Work] = {}
     for size in BATCHES.values():
         contestants |= {f"{name} of {size}": work for name, work in step_works(size).items()}
@@ -103,7 +105,7 @@ def text_step_contest(rounds: int) -> tuple[Race, list[Ratio]]:
 
 
 def step_works(batch_size: int) -> dict[str, Work]:
-    """Training the study's BiLSTM on `CHUNK` batches, and augmenting as many sentences."""
+    """Training the BiLSTM on `CHUNK` batches, and augmenting as many sentences."""
     task = Task(
         TASK, n_train=1000, batch_size=batch_size, child="bilstm", width=64,
         steps=10**9, decision_interval=1,
@@ -119,14 +121,14 @@ def step_works(batch_size: int) -> dict[str, Work]:
 
 
 def bound(ops: Sequence[Op]) -> OpSpace:
-    """The ops with the task's synonyms."""
+    """An op space with the task's synonyms."""
     source, lexicon = load(TASK), load_lexicon(TASK)
     tables = build_tables(vocabulary(), lexicon, source.train, source.classes, "text")
     return OpSpace(ops).on(tables)
 
 
 def random_sentences(count: int) -> Examples:
-    """The task's words as sentences of random lengths, with labels of no meaning."""
+    """The task's words as sentences of random lengths, with arbitrary labels."""
     generator = torch.Generator().manual_seed(0)
     low, high = LENGTHS
     ids = load(TASK).train.inputs
@@ -137,7 +139,7 @@ def random_sentences(count: int) -> Examples:
 
 
 def vocabulary() -> Vocabulary:
-    """The task's words."""
+    """The task's vocabulary."""
     words = load(TASK).vocabulary
     assert words is not None
     return words

@@ -1,4 +1,4 @@
-"""Fair timing: contestants take turns, round after round, and are compared within each round."""
+"""Fair timing: contestants take turns in every round, and ratios are computed within a round."""
 
 import statistics
 import time
@@ -8,39 +8,39 @@ from dataclasses import dataclass
 from adaptaug.utils.progress import ProgressBar
 
 SHORTEST = 0.02
-"""Seconds that one measurement takes at least; short work is repeated within it."""
+"""Shortest duration of one measurement, in seconds; shorter work is repeated."""
 
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One named ratio, measured once in every round."""
+    """A named ratio, measured once per round."""
 
     name: str
     """Its key in the summary."""
     values: Sequence[float]
-    """One for each round."""
+    """One value per round."""
     at_most: float | None = None
-    """The goal, where small is good."""
+    """The goal if smaller is better."""
     at_least: float | None = None
-    """The goal, where large is good."""
+    """The goal if larger is better."""
 
     @property
     def median(self) -> float:
-        """The median of the rounds: what counts."""
+        """The median over the rounds, which is the result."""
         return statistics.median(self.values)
 
     @property
     def goal(self) -> str:
-        """The goal for people, empty if there is none."""
+        """The goal in words; empty without one."""
         if self.at_most is not None:
             return f"at most {self.at_most:g}"
         return "" if self.at_least is None else f"at least {self.at_least:g}"
 
     @property
     def verdict(self) -> str:
-        """Whether the goal is met, for people; empty if there is none."""
+        """Whether the goal is met: "met" or "missed"; empty without a goal."""
         if not self.goal:
             return ""
         low = self.at_least is None or self.median >= self.at_least
@@ -50,30 +50,30 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Race:
-    """What every contestant took, round by round."""
+    """The times of all contestants."""
 
     seconds: Mapping[str, Sequence[float]]
-    """Processor seconds for one call of each contestant, one number for each round."""
+    """Processor seconds per call of each contestant, one value per round."""
     tokens: int = 0
-    """Tokens that each contestant goes through in one call, where that is counted."""
+    """Tokens that each contestant processes in one call; 0 if they are not counted."""
 
     def ratio(self, name: str, over: str, scale: float = 1.0) -> list[float]:
-        """The time of `name` over the time of `over`, times `scale`, in every round."""
+        """In every round the time of `name` divided by that of `over`, times `scale`."""
         pairs = zip(self.seconds[name], self.seconds[over], strict=True)
         return [scale * taken / reference for taken, reference in pairs]
 
 
 def race(contestants: Mapping[str, Work], rounds: int, label: str, tokens: int = 0) -> Race:
-    """Times contestants in turn: A B C, A B C and so on, after one round of warming up.
+    """Times contestants in turn: A B C, A B C and so on, after a warm-up.
 
-    Processor time is what counts, so that other programs' turns do not, and a contestant that
-    starts threads of its own gains nothing by it.
+    It measures processor time of all threads: the load of other programs does not count, and a
+    contestant gains nothing by starting threads.
 
     Args:
-        contestants: work without arguments, by name.
-        rounds: measurements of each, at least 1.
-        label: says in the progress bar what is going on.
-        tokens: of one call of each; see `Race`.
+        contestants: functions without arguments, by name.
+        rounds: number of measurements of each, at least 1.
+        label: text of the progress bar.
+        tokens: see `Race`.
     """
     repeats = {}
     for name, work in contestants.items():
@@ -87,7 +87,7 @@ def race(contestants: Mapping[str, Work], rounds: int, label: str, tokens: int =
 
 
 def _seconds(work: Work, repeats: int) -> float:
-    """Processor seconds of one call, as the mean of some."""
+    """Processor seconds per call, mean over `repeats` calls."""
     started = time.process_time()
     for _ in range(repeats):
         work()

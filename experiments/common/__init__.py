@@ -1,1 +1,1 @@
-"""What several scripts share."""
+"""Code that all scripts share: command line, defaults, arms, and the run of a comparison."""

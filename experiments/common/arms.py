@@ -1,4 +1,4 @@
-"""The arms of every comparison: a name, the ops it acts on and a controller."""
+"""The arms of every comparison: each has a name, ops and a controller of their magnitudes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,13 +37,13 @@ USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
     "text": lambda: {"EDA": ("eda",)},
     "tagging": dict,
 }
-"""The usual defaults by modality: names of arms and their ops, all at magnitude 1."""
+"""The usual default augmentations by modality: the ops of each arm, all at magnitude 1."""
 
 PLAIN = ("none", "crop and flip", "EDA")
-"""The fewest arms to compare with."""
+"""The arms without search that stay with --no-defaults."""
 
 Amounts = Mapping[str, float]
-"""Largest amount of each op, in the op's own unit: degrees, factors, shares of the words."""
+"""Largest amount of each op, in the op's own unit: degrees, factors, fractions of the words."""
 
 _WORDS = {"synonym": 0.2, "insertion": 0.2, "swap": 0.2, "deletion": 0.2}  # EDA's 10%, on average
 _TAGGED = {"labelwise": 0.2, "mention": 0.2, "segments": 0.2, "masking": 0.2}
@@ -67,10 +67,10 @@ HAND_SET: dict[str, dict[Modality, Amounts]] = {
         "image": {"rotate": 15, "hflip": 0.5, "brightness": 0.2, "zoom": 0.1823, "noise": 0.1},
     },
 }  # fmt: skip
-"""Constants that the studies set by hand: the top of study 1's rule, and all of studies 2 and 3."""
+"""Constants that the studies set by hand: the highest level of study 1's rule, studies 2 and 3."""
 
 BASE = ("crop", "hflip", "synonym", "masking")
-"""What the reactive rule never goes below: its simplest level has only these ops."""
+"""The only ops in the lowest level of the arm 'reactive'."""
 
 GENERATED = {"image": "generated", "text": "generated_text"}
 """The op that puts a generator's samples into a batch, by modality."""
@@ -79,52 +79,50 @@ SHARE = 0.3
 """Magnitude of that op in the arm 'generative'."""
 
 OFTEN = 40
-"""Decisions in a run of the rules that live on feedback, where the task does not fix the rhythm."""
+"""Decisions in a run of the arms that react to feedback, unless the task sets the interval."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What arms are made for."""
+    """What arms are built from: a task, ops, and the policies and constants to compare."""
 
     task: Task
-    """What is trained."""
+    """The task; arms may change its decisions."""
     ops: tuple[str, ...]
-    """The ops that every rule and the best constant act on."""
+    """The ops of every rule and of the best constant."""
     hand_set: Mapping[str, float]
-    """A person's choice of their magnitudes; an op that is not named is off."""
+    """Hand-set magnitude of each op, by name; an op that is not named is off."""
     policies: Mapping[str, Policy] = field(default_factory=dict)
-    """Learned policies by the name of their arm, those that are `fitting`."""
+    """Learned policies that fit the task's data (see `fitting`), by the name of their arm."""
     best: Sequence[float] = ()
-    """The best constant that a random search found, one magnitude per op; empty without one."""
+    """The best constant of a random search, one magnitude per op; empty without a search."""
     variants: Mapping[str, Op] = field(default_factory=dict)
-    """Ops that stand in for the registered ones of these names: generators with other settings."""
+    """Ops that replace the registered ones of these names: generators with other settings."""
     device: str = "cpu"
-    """Where children train."""
+    """Torch device that children train on."""
     name: str = ""
-    """The task's short name in files and charts, its own in a comparison."""
+    """The task's short name in files and charts, unique in a comparison."""
 
     @property
     def modality(self) -> Modality:
-        """The kind of the task's data."""
+        """The modality of the task's data."""
         return load(self.task.dataset).modality
 
     def acting(self, ops: Sequence[str]) -> tuple[str | Op, ...]:
-        """The ops as they are used: those with settings of their own in place of their names."""
+        """The ops to use: names, or the op itself if `variants` replaces it."""
         return tuple(self.variants.get(name, name) for name in ops)
 
     @property
     def costs(self) -> CostTable:
-        """The cost table of every arm without a policy of its own: the first policy's."""
+        """The cost table of every arm that has no policy: the first policy's."""
         return next((policy.costs for policy in self.policies.values()), CostTable())
 
     def task_for(self, policy: Policy) -> Task:
-        """The task in the policy's rhythm; early stopping counts decisions: one rhythm for all."""
-        return self.task if self.task.patience is not None else as_searched(self.task, policy)
+        """The task with the policy's decision interval; unchanged under early stopping.
 
-    @property
-    def plain_ops(self) -> tuple[str, ...]:
-        """The ops without generators, which would be trained for an arm that never uses them."""
-        return tuple(name for name in self.ops if name not in GENERATED.values()) or self.ops
+        Patience counts decisions, so all arms must then decide at the same steps.
+        """
+        return self.task if self.task.patience is not None else as_searched(self.task, policy)
 
     @property
     def magnitudes(self) -> list[float]:
@@ -134,16 +132,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Entrant:
-    """An arm with the task as it trains on it: the same but for the rhythm of the decisions."""
+    """An arm and the task that it trains on; only the decisions differ from the setting's task."""
 
     arm: Arm
     task: Task
     costs: CostTable
-    """What the observation's cost feature is computed with."""
+    """The table that the observation's cost feature is computed from."""
 
 
 def magnitudes_of(amounts: Amounts) -> dict[str, float]:
-    """Magnitudes from amounts: the share of each op's range.
+    """Magnitudes of amounts: the fraction of each op's range.
 
     Raises:
         AdaptAugError: an op is unknown.
@@ -157,8 +155,8 @@ def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
     """Arms that need no search: none, hand-set rules and the usual defaults.
 
     Args:
-        ops: op space of the policy that they are compared with.
-        task: what is trained: only what makes sense for its data is compared.
+        ops: op space of the policy that is compared with them.
+        task: the task; usual defaults that do not suit its data are left out.
     """
     names, modality = tuple(ops), load(task.dataset).modality
     setting = Setting(task, names, DEFAULTS[modality].hand_set)
@@ -167,7 +165,7 @@ def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
 
 
 def usual_arms(task: Task) -> list[Arm]:
-    """The usual defaults for the task's data; EDA only with a lexicon."""
+    """The usual default augmentations for the task's data; EDA only with a lexicon."""
     return [
         Arm(name, ops, Constant([1.0] * len(ops)))
         for name, ops in USUAL[load(task.dataset).modality]().items()
@@ -176,14 +174,14 @@ def usual_arms(task: Task) -> list[Arm]:
 
 
 def fitting(policies: Mapping[str, Policy], task: Task) -> dict[str, Policy]:
-    """The policies some of whose ops make sense for the task's data."""
+    """The policies that have at least one op for the task's data."""
     return {name: policy for name, policy in policies.items() if any(_fits(policy.ops, task))}
 
 
 def as_searched(task: Task, policy: Policy) -> Task:
-    """The task in the policy's own rhythm of decisions, unless it has an interval of its own.
+    """The task with the policy's number or interval of decisions, unless it sets an interval.
 
-    An interval that is longer than the run is the whole run, as in an `Augmenter`.
+    An interval that is longer than the run is cut to the run, as in an `Augmenter`.
     """
     interval = task.decision_interval or policy.decision_interval
     interval = interval and min(interval, task.steps)
@@ -191,18 +189,18 @@ def as_searched(task: Task, policy: Policy) -> Task:
 
 
 def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
-    """Says which policies see another validation score in the task than in their search."""
+    """Prints which policies were searched with another metric than the task's."""
     for name, policy in policies.items():
         if policy.metric != task.metric:
             print(
-                f"policy {name!r} was searched with the score {policy.metric!r} and sees "
-                f"{task.metric!r} here; see --training.metric"
+                f"policy {name!r} was searched with metric {policy.metric!r} and observes "
+                f"{task.metric!r} here; --training.metric changes that"
             )
 
 
 def policy_arm(name: str, policy: Policy) -> Arm:
-    """An arm that a policy network controls."""
-    return Arm(name, policy.ops, Learned(policy.network))
+    """An arm whose magnitudes a policy chooses."""
+    return Arm(name, policy.ops, Learned(policy.network, policy.min_epochs))
 
 
 def constant_arm(name: str, ops: Sequence[str], magnitudes: Sequence[float]) -> Arm:
@@ -211,7 +209,7 @@ def constant_arm(name: str, ops: Sequence[str], magnitudes: Sequence[float]) -> 
 
 
 def entrants(names: Iterable[str], setting: Setting) -> list[Entrant]:
-    """The arms of these names, each once, those that make sense in the setting.
+    """The arms of these names that suit the setting, each once.
 
     Raises:
         AdaptAugError: a name is unknown; the sentence lists the known ones.
@@ -226,10 +224,10 @@ def entrants(names: Iterable[str], setting: Setting) -> list[Entrant]:
 
 
 def check_arms(names: Iterable[str]) -> None:
-    """Makes sure that all arms are known.
+    """Checks that all arms are known.
 
     Raises:
-        AdaptAugError: one is not.
+        AdaptAugError: an arm is unknown; the sentence lists the known ones.
     """
     for name in names:
         if name not in ARMS:
@@ -237,19 +235,19 @@ def check_arms(names: Iterable[str]) -> None:
 
 
 Maker = Callable[[Setting], list[Entrant]]
-"""Makes an arm, or one for each policy, or none where it makes no sense; an empty name is the
-table's."""
+"""Makes one arm, an arm for each policy, or no arm if it does not suit the setting. An arm with an
+empty name gets its name in `ARMS`."""
 
 
 def _fits(ops: Sequence[str | Op], task: Task) -> tuple[bool, ...]:
-    """Which ops make sense for the task's data."""
+    """Which of the ops suit the task's data."""
     source = load(task.dataset)
     channels = source.channels if source.modality == "image" else 3
     return OpSpace(ops).applies(source.modality, channels, lexicon=task.lexicon is not None)
 
 
 def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
-    """A controller of the setting's ops."""
+    """A rule on the setting's ops; `often` gives it `OFTEN` decisions."""
 
     def maker(setting: Setting) -> list[Entrant]:
         task = setting.task
@@ -263,12 +261,11 @@ def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
 
 def _none(setting: Setting) -> list[Entrant]:
     """No augmentation."""
-    ops = setting.plain_ops
-    return [Entrant(constant_arm("", ops, [0.0] * len(ops)), setting.task, setting.costs)]
+    return [Entrant(constant_arm("", (), ()), setting.task, setting.costs)]
 
 
 def _usual(name: str) -> Maker:
-    """One of the usual defaults."""
+    """One of the usual default augmentations."""
 
     def maker(setting: Setting) -> list[Entrant]:
         arms = [arm for arm in usual_arms(setting.task) if arm.name == name]
@@ -278,7 +275,7 @@ def _usual(name: str) -> Maker:
 
 
 def _hand_set(name: str) -> Maker:
-    """A constant of `HAND_SET`, without the ops that make no sense for the data."""
+    """A constant of `HAND_SET`, without the ops that do not suit the data."""
 
     def maker(setting: Setting) -> list[Entrant]:
         amounts = HAND_SET[name].get(setting.modality, {})
@@ -293,7 +290,7 @@ def _hand_set(name: str) -> Maker:
 
 
 def _generative(setting: Setting) -> list[Entrant]:
-    """A constant share of a generator's samples in every batch."""
+    """A constant fraction of generated samples in every batch."""
     op = GENERATED.get(setting.modality)
     if op is None or op not in ops_for(setting.modality):
         return []
@@ -308,18 +305,22 @@ def _best(setting: Setting) -> list[Entrant]:
 
 
 def _levels(setting: Setting) -> list[list[float]]:
-    """Study 1's levels: the base ops alone, then all hand-set magnitudes."""
+    """Study 1's levels: first the base ops alone, then all hand-set magnitudes."""
     rows = list(zip(setting.ops, setting.magnitudes, strict=True))
     return [[m if name in BASE else 0.0 for name, m in rows], [m for _, m in rows]]
 
 
-def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
-    """An arm for each policy, named by `word` in place of "learned"."""
+def _policies(make: Callable[..., Controller], word: str) -> Maker:
+    """An arm for each policy, with `word` in place of "learned" in its name."""
 
     def maker(setting: Setting) -> list[Entrant]:
         return [
             Entrant(
-                Arm(name.replace("learned", word, 1), policy.ops, make(policy.network)),
+                Arm(
+                    name.replace("learned", word, 1),
+                    policy.ops,
+                    make(policy.network, min_epochs=policy.min_epochs),
+                ),
                 setting.task_for(policy),
                 policy.costs,
             )
@@ -330,10 +331,9 @@ def _policies(make: Callable[[PolicyNetwork], Controller], word: str) -> Maker:
 
 
 def _untrained(setting: Setting) -> list[Entrant]:
-    """A policy network that has learned nothing, on the first policy's ops, or the setting's."""
+    """A randomly initialised policy network on the first policy's ops, else on the setting's."""
     first = next(iter(setting.policies.values()), None)
     ops, kwargs = (setting.ops, {}) if first is None else (first.ops, dict(first.network_kwargs))
-    kwargs |= {"fewest_passes": 0.0}  # which is learned too
     network = PolicyNetwork(len(ops), generator=torch.Generator().manual_seed(0), **kwargs)
     task = setting.task if first is None else setting.task_for(first)
     return [Entrant(Arm("", ops, Learned(network)), task, setting.costs)]

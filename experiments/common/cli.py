@@ -1,4 +1,4 @@
-"""What all scripts share: arguments in one sense, errors in one sentence, exit codes."""
+"""The command line of all scripts: shared options, checks with one-sentence errors, exit codes."""
 
 import logging
 import math
@@ -6,10 +6,11 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import tyro
@@ -18,18 +19,18 @@ from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import f1
 from adaptaug.ops import OpSpace
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from experiments.common.defaults import DEFAULTS, peak_learning_rate
 
 RUNS = Path("runs")
-"""Where run folders are made."""
+"""The folder of all run folders."""
 
 EVALUATION_SEEDS = 1_000_000
-"""First seed of an evaluation; nothing is chosen on these."""
+"""First seed of an evaluation; no search and no choice uses these seeds."""
 
 SWEEP_SEEDS = 1_000
-"""First seed of a sweep, which guides choices."""
+"""First seed of a sweep, whose results may guide choices."""
 
 Options = TypeVar("Options")
 
@@ -39,59 +40,65 @@ class ChildOptions:
     """How children are trained."""
 
     child: str | None = None
-    """Child model; by default 'cnn', 'bilstm' or 'tagger', as the data ask. Larger ones are
-    'resnet18', 'resnet50', 'vgg16' and 'efficientnet_b0' for images, 'bert' for sentences."""
+    """Child model: 'cnn', 'resnet18', 'resnet50', 'vgg16' or 'efficientnet_b0' for images, 'bilstm'
+    or 'bert' for sentences, 'tagger' for tagged sentences. By default 'cnn', 'bilstm' or 'tagger',
+    depending on the data."""
     pretrained: str | None = None
-    """Hub id or folder of the BERT model that child 'bert' starts from; by default a small one of
-    random weights."""
+    """Hub id or folder of the BERT model that child 'bert' starts from. By default a small BERT
+    starts from random weights."""
     width: int | None = None
-    """Width of the child, by default 16 for images, where 32 is the full CNN, and 64 for
-    sentences; 'resnet18' and its like, and a pretrained BERT, do not read it."""
+    """Width of the child: channels of the CNN's first layer, or hidden units for sentences. By
+    default 16 for images and 64 for sentences. Torchvision's children and a pretrained BERT have a
+    fixed width."""
     batch_size: int = 32
-    """Examples in a batch."""
+    """Examples per batch."""
     peak_learning_rate: float | None = None
-    """Learning rate at the top of the schedule; by default the child's usual one."""
+    """Peak learning rate of the schedule. The default depends on the child: 1e-2 for the CNN."""
     schedule: str = "one_cycle"
-    """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (BERT's) or 'constant'."""
+    """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (warmup, then linear decay, as in
+    BERT) or 'constant'."""
     optimizer: str = "adam"
-    """'adam' or 'adamw'."""
+    """Optimiser: 'adam' or 'adamw'."""
     weight_decay: float = 0.0
-    """Weight decay, of Adam in the gradient, of AdamW beside it."""
+    """Weight decay: an L2 term in the gradient for Adam, decoupled from it for AdamW."""
     precision: str = "float32"
-    """'float32', or 'bfloat16': faster where the hardware has it, above all for large children."""
+    """Number format of the child's forward pass: 'float32' or 'bfloat16', which is faster for large
+    children on hardware that supports it."""
     max_tokens: int | None = None
-    """Tokens kept of every sentence; by default 256."""
+    """Longest sentence in tokens; the rest is cut. By default 256."""
     lexicon: str | None = None
-    """Synonyms for sentences: a file, 'wordnet', or 'opinions' and 'mentions' for those tasks;
-    without, the ops that need some are left out."""
+    """Synonyms for the ops on words: a file, 'wordnet', or 'opinions' and 'mentions' for the
+    built-in tasks of these names. Without it, ops that need synonyms are left out."""
     vectors: str | None = None
-    """A file of word vectors that the embedding starts from, in GloVe's text form."""
+    """A file of word vectors in GloVe's text format that initialises the embedding."""
     metric: str = "accuracy"
-    """Validation score that the policy sees and is rewarded for: 'accuracy' or 'f1'."""
+    """Metric that the policy observes and is rewarded for: 'accuracy' or 'f1'."""
     n_validation: int = 500
-    """Reward-validation examples: labels that the policy looks at during a run."""
+    """Reward-validation examples: held-out examples whose labels the policy uses during a run."""
     n_test: int | None = None
-    """Final test examples; by default the whole test split."""
+    """Final test examples. By default the whole test split."""
     decision_interval: int | None = None
-    """Batches between decisions, down to 1; by default an eighth of the run."""
+    """Batches between decisions of the controller. By default an eighth of the run."""
     patience: int | None = None
-    """Early stopping after that many decisions without a better validation loss."""
+    """Decisions without a better validation loss after which training stops early. By default there
+    is no early stopping."""
     device: str = "cpu"
-    """Where children train."""
+    """Torch device that children train on, such as 'cpu' or 'cuda'."""
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Worker processes, one child at a time in each; 0 means this process alone."""
+    """Worker processes, each of which trains one child at a time; 0 trains in the main process. By
+    default one process per CPU core."""
 
     def check(self) -> None:
-        """Finds what is wrong with the machine's part, before anything is written.
+        """Checks the number of processes and the device.
 
         Raises:
-            AdaptAugError: too few processes, or a device that torch cannot use.
+            AdaptAugError: the number is negative, or torch cannot use the device.
         """
         check_counts(0, processes=self.processes)
         check_device(self.device)
 
     def task(self, dataset: str, n_train: int, steps: int) -> Task:
-        """The task of these options; what is not set is what suits the data set.
+        """The task of these options, with defaults that suit the data set.
 
         Raises:
             AdaptAugError: the data set cannot be loaded, or a number is out of its range.
@@ -124,42 +131,34 @@ class ChildOptions:
 
 
 def run_path(name: str) -> Path:
-    """Where the run of a name is.
+    """The run folder of a name.
 
     Raises:
-        AdaptAugError: it would not be a folder of its own in `RUNS`.
+        AdaptAugError: it would not be a folder inside `RUNS`.
     """
     path = RUNS / name
     if RUNS not in path.parents or ".." in path.parts:
-        raise AdaptAugError(f"name must be that of a folder in {RUNS}/, got {name!r}")
+        raise AdaptAugError(f"name must be the name of a folder in {RUNS}/, got {name!r}")
     return path
 
 
 def check_task(task: Task) -> None:
-    """Finds what is wrong with data, split or child before anything is written or trained.
+    """Checks data, split and child by setting up a training.
 
     Raises:
-        AdaptAugError: the task cannot be trained, or its F1 not be computed.
+        AdaptAugError: the task cannot be trained, or its F1 cannot be computed.
     """
     source = load(task.dataset)
-    start(task, 0, OpSpace(DEFAULTS[source.modality].ops))
+    set_up(task, 0, OpSpace(DEFAULTS[source.modality].ops))
     some = source.test.targets[:2]
     f1(some, some, source.classes)
 
 
-def described(task: Task) -> dict[str, Any]:
-    """What a summary tells of a task."""
-    names = ("dataset", "child", "n_train", "steps")
-    row = {name: getattr(task, name) for name in names}
-    rewarded = {} if task.metric == Task.metric else {"metric": task.metric}
-    return row | {"modality": load(task.dataset).modality} | rewarded
-
-
 def check_counts(lowest: int, **counts: int) -> None:
-    """Makes sure that numbers are not too low.
+    """Checks that no number is below `lowest`.
 
     Raises:
-        AdaptAugError: one of them is below `lowest`.
+        AdaptAugError: one is.
     """
     for name, value in counts.items():
         if value < lowest:
@@ -167,10 +166,10 @@ def check_counts(lowest: int, **counts: int) -> None:
 
 
 def check_numbers(**numbers: float | None) -> None:
-    """Makes sure that numbers are finite and not negative; None has a default.
+    """Checks that numbers are finite and not negative; None stands for a default.
 
     Raises:
-        AdaptAugError: one of them is not.
+        AdaptAugError: one is infinite, NaN or negative.
     """
     for name, value in numbers.items():
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -178,17 +177,17 @@ def check_numbers(**numbers: float | None) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Makes sure that all that is seeded can be.
+    """Checks that NumPy and torch accept a seed.
 
     Raises:
-        AdaptAugError: the seed is out of NumPy's range.
+        AdaptAugError: it is out of range.
     """
     if not 0 <= seed < 2**32:
         raise AdaptAugError(f"seed must lie in 0..{2**32 - 1}, got {seed}")
 
 
 def check_device(device: str) -> None:
-    """Makes sure that torch can put something on the device.
+    """Checks that torch can use a device.
 
     Raises:
         AdaptAugError: it cannot.
@@ -196,23 +195,42 @@ def check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
-        raise AdaptAugError(f"device must be one that torch can use here, got {device!r}") from None
+        raise AdaptAugError(
+            f"device must be one that torch can use on this machine, got {device!r}"
+        ) from None
+
+
+def program() -> str:
+    """The command that runs this script, without arguments: "python -m experiments.compare"."""
+    return f"python -m experiments.{Path(sys.argv[0]).stem}"
 
 
 def command() -> str:
-    """The command that runs this script again."""
-    module = Path(sys.argv[0]).stem
-    return shlex.join(["python", "-m", f"experiments.{module}", *sys.argv[1:]])
+    """The command that runs this script again, with its arguments."""
+    return shlex.join([*program().split(), *sys.argv[1:]])
+
+
+@contextmanager
+def quiet_broken_pipe() -> Iterator[None]:
+    """Ends the process without a traceback if nobody reads its output, as in `--help | head`."""
+    handler = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        signal.signal(signal.SIGPIPE, handler)
 
 
 def main(options: type[Options], run: Callable[[Options], int], description: str | None) -> None:
-    """Parses the command line, runs, and turns a user's mistake into a sentence and exit code 2.
+    """Parses the command line, runs the script and exits.
 
-    To be terminated, as a cluster's scheduler does, is to be interrupted, as by Ctrl-C.
+    A user's mistake prints one sentence and exits with code 2. SIGTERM, which a cluster's scheduler
+    sends, has the same effect as Ctrl-C: exit code 130.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    parsed = tyro.cli(options, description=description)
+    with quiet_broken_pipe():
+        parsed = tyro.cli(options, prog=program(), description=description)
     try:
         code = run(parsed)
     except AdaptAugError as error:

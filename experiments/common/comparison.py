@@ -1,9 +1,8 @@
-"""Arms over tasks and seeds, from check to run folder: what `compare` and the studies share."""
+"""A comparison of arms over tasks and seeds, from the checks to the run folder."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.statistics import summarise
 from adaptaug.evaluation.train_child import Job, Pool, Record, worker_pool
 from adaptaug.ops import Op
 from adaptaug.policy.cost import COST_WEIGHT
@@ -20,8 +18,8 @@ from adaptaug.tensorboard import Board
 from adaptaug.training.task import Task, TaskRange
 from adaptaug.utils.files import new_run_folder, write_json
 from adaptaug.utils.types import Modality
-from agents.objective import Trial
-from agents.random_search import FEWEST_TRAININGS, best_constant
+from agents.objective import Objective
+from agents.random_search import MIN_TRAININGS, best_constant
 from experiments.common.arms import Setting, check_arms, entrants, fitting, note_metrics
 from experiments.common.cli import (
     EVALUATION_SEEDS,
@@ -30,62 +28,63 @@ from experiments.common.cli import (
     check_device,
     check_task,
     command,
-    described,
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
-from experiments.reports.comparison_report import main_table, slugs, write_comparison
-from experiments.reports.judged import judged
+from experiments.reports.board import final_scores, show_magnitudes
+from experiments.reports.comparison_report import main_table, write_comparison
+from experiments.reports.summary import slugs, task_summary
 
 POLICY_ARMS = ("learned", "online")
-"""Arms that there are only with a policy."""
+"""Arms that need a policy."""
 
 More = Callable[[Setting, Path, Board], Mapping[str, Any]]
-"""What a study measures beside the arms on one task: returns `title`, `text` (Markdown) and data
-for the summary; figures and samples go into the folder and on the board."""
+"""Measures something else on one task, after the arms. Returns `title`, `text` (Markdown) and data
+for the summary; figures and samples go into the folder and to TensorBoard."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, on what, and how."""
+    """Which arms are compared, on which tasks, and how."""
 
     title: str
     """Heading of the report."""
     tasks: Sequence[Task]
-    """One table each."""
+    """The tasks; the report has a table for each."""
     arms: Sequence[str]
-    """Names in `experiments.common.arms.ARMS`; what does not suit a task is left out there."""
+    """Names in `experiments.common.arms.ARMS`; arms that do not suit a task are left out."""
     seeds: int
     """Evaluation seeds."""
     required: Sequence[str] = ()
-    """The arms that a user asked for by name, each of which must suit some task."""
+    """The arms that a user asked for by name; each must suit at least one task."""
     hand_set: Mapping[Modality, Mapping[str, float]] = field(default_factory=dict)
-    """The op space of the rules with a person's magnitudes; by default
-    `experiments.common.defaults`', on the ops of the first policy that fits the task."""
+    """Op space of the rules with hand-set magnitudes, by modality. By default the ops are those of
+    the first policy that fits the task, and the magnitudes those of `experiments.common.defaults`.
+    """
     policies: Mapping[str, Policy] = field(default_factory=dict)
     """Learned policies by the name of their arm."""
     variants: Mapping[str, Op] = field(default_factory=dict)
-    """Ops in place of the registered ones of these names."""
+    """Ops that replace the registered ones of these names."""
     constant_trainings: int = 0
-    """Child trainings in the random search of the best constant, on each task."""
+    """Child trainings in the random search for the best constant, on each task."""
     cost_weight: float = COST_WEIGHT
-    """Lambda in that search."""
+    """Lambda: the price of compute in that search."""
     robustness: bool = True
-    """Whether children are also tested on attacked and corrupted inputs."""
+    """Whether children are also evaluated on attacked and corrupted inputs."""
     processes: int = 0
-    """Worker processes; 0 trains in this one."""
+    """Worker processes; 0 trains in the main process."""
     device: str = "cpu"
-    """Where children train."""
+    """Torch device that children train on."""
     notes: Sequence[str] = ()
-    """What a reader of the report must know."""
+    """Sentences at the top of the report."""
     more: More | None = None
-    """What is measured beside the arms."""
+    """What is measured after the arms."""
 
     def settings(self) -> list[Setting]:
-        """What the arms are made for, one for each task; finds every mistake of a user's.
+        """Checks everything that a user may get wrong; returns a setting for each task.
 
         Raises:
-            AdaptAugError: an arm is unknown or suits no task, a task cannot be trained, a number
+            AdaptAugError: an arm is unknown or suits no task, a task cannot be trained, or a number
                 is too low.
         """
         check_counts(1, seeds=self.seeds, tasks=len(self.tasks), arms=len(self.arms))
@@ -110,7 +109,7 @@ class Comparison:
             if name in self.arms and not self.policies:
                 raise AdaptAugError(f"arm {name!r} needs a policy (--policy), got none")
         if "best constant" in self.arms:
-            check_counts(FEWEST_TRAININGS, constant_trainings=self.constant_trainings)
+            check_counts(MIN_TRAININGS, constant_trainings=self.constant_trainings)
 
     def _setting(self, task: Task, name: str) -> Setting:
         source, policies = load(task.dataset), fitting(self.policies, task)
@@ -143,19 +142,19 @@ def read_policies(references: Sequence[str]) -> dict[str, Policy]:
 
 
 def usual_arms_of(names: Sequence[str], policies: Sized, constant_trainings: int) -> list[str]:
-    """Of these arms, those that what is given allows: policies, and trainings for a search."""
+    """These arms, without those that need a policy or a search if there is none."""
     given = {"best constant": constant_trainings} | dict.fromkeys(POLICY_ARMS, len(policies))
     return [name for name in names if given.get(name, 1)]
 
 
 def run_comparison(comparison: Comparison, name: str, options: object) -> int:
-    """Trains everything and writes runs/NAME; returns the exit code.
+    """Trains all children and writes runs/NAME; returns the exit code.
 
-    After every task its records are on disk; what ends the run early, such as Ctrl-C, leaves a
-    report of the tasks that are done.
+    Records are written after every task. If the run ends early, as by Ctrl-C, it leaves a report of
+    the finished tasks.
 
     Raises:
-        AdaptAugError: a user's mistake; before anything is written, but for a generator's.
+        AdaptAugError: a user's mistake, found before anything is written; or a generator failed.
     """
     settings = comparison.settings()
     for setting in settings:
@@ -171,7 +170,7 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
             with worker_pool(datasets, comparison.processes) as pool:
                 for number, setting in enumerate(settings, 1):
                     label = f"task {number}/{len(settings)}"
-                    entry, found = judge(comparison, setting, pool, label)
+                    entry, found = evaluate(comparison, setting, pool, label)
                     entries.append(entry)
                     records.append(found)
                     write_json(folder / "records.json", [r for part in records for r in part])
@@ -201,24 +200,24 @@ def run_comparison(comparison: Comparison, name: str, options: object) -> int:
 
 
 def _more(more: More, setting: Setting, folder: Path, board: Board) -> dict[str, Any]:
-    """What a study measures beside the arms; where that fails the arms' results still count."""
+    """What a study measures after the arms; if that fails, the arms' results are kept."""
     try:
         return dict(more(setting, folder, board))
     except AdaptAugError as error:
         return {"title": "Not measured", "text": str(error)}
 
 
-def judge(
+def evaluate(
     comparison: Comparison, setting: Setting, pool: Pool, label: str
 ) -> tuple[dict[str, Any], list[Record]]:
-    """Trains one task's children under every arm; returns what the summary says, and records."""
+    """Trains one task's children under every arm; returns the task's summary and the records."""
     task, device = setting.task, comparison.device
     search: dict[str, Any] = {}
     if "best constant" in comparison.arms:
         ranges = [TaskRange(task, (task.steps, task.steps), (task.n_train, task.n_train))]
-        trial = Trial(ranges, [setting.costs], comparison.cost_weight, 0, device)
+        objective = Objective(ranges, [setting.costs], comparison.cost_weight, 0, device)
         ops = setting.acting(setting.ops)
-        best, spent = best_constant(ops, trial, comparison.constant_trainings, pool)
+        best, spent = best_constant(ops, objective, comparison.constant_trainings, pool)
         setting = replace(setting, best=best)
         search = {
             "constant_trainings": spent, "cost_weight": comparison.cost_weight,
@@ -233,41 +232,21 @@ def judge(
     records = pool.run(jobs, label)
     learned = next(iter(setting.policies), "learned")
     entry = {
-        "name": setting.name, "task": described(task), "settings": task.to_dict(), "search": search,
+        "name": setting.name, "settings": task.to_dict(), "search": search,
         "chance": 1 / records[0]["num_classes"], "seeds": list(seeds),
         "notes": sorted({note for record in records for note in record["notes"]}),
     }  # fmt: skip
-    summary = summarise(records, learned)
+    summary = task_summary(task, records, learned)
     for arm, scores in summary["arms"].items():
         scores.update(_beside([record for record in records if record["arm"] == arm]))
     return entry | summary, records
 
 
 def _beside(runs: Sequence[Record]) -> dict[str, Any]:
-    """What an arm's summary tells beside its test scores."""
+    """What an arm's summary holds besides its test scores."""
     share = np.mean([run["controller_seconds"] / run["seconds"] for run in runs])
     losses = [run["validation_loss"] for run in runs]
     return {
         "controller_share": float(share),
         "validation_loss": {"mean": float(np.mean(losses)), "n": len(losses)},
-    }
-
-
-def show_magnitudes(board: Board, name: str, records: Sequence[Record]) -> None:
-    """Puts every arm's magnitudes over one task's run, means over seeds, on the board."""
-    for arm in dict.fromkeys(record["arm"] for record in records):
-        runs = [record for record in records if record["arm"] == arm]
-        longest = max(len(run["magnitudes"]) for run in runs)
-        for number, rows in enumerate(zip_longest(*(run["magnitudes"] for run in runs))):
-            mean = np.mean([row for row in rows if row is not None], axis=0)
-            step = runs[0]["steps"] * number // longest
-            board.magnitudes(runs[0]["ops"], mean, step, f"{name}/{arm}")
-
-
-def final_scores(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """The score that counts, of every arm on every task, for the board."""
-    return {
-        f"final/{name}/{arm}": scores["accuracy"]["mean"]
-        for name, entry in entries.items()
-        for arm, scores in judged(entry)["arms"].items()
     }

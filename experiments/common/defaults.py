@@ -1,4 +1,4 @@
-"""What is trained, and under which ops, where a user does not say: one row for each modality."""
+"""Default child, ops, magnitudes and learning rate: one row for each modality."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from adaptaug.utils.types import Modality
 
 @dataclass(frozen=True)
 class Defaults:
-    """The settings of one modality."""
+    """The default settings of one modality."""
 
     child: str
     """Child model."""
@@ -20,13 +20,13 @@ class Defaults:
     ops: tuple[str, ...]
     """The op space of a search."""
     hand_set: Mapping[str, float]
-    """A moderate constant that a person would set, labels preserved."""
-    screened_at: float
-    """Magnitude around which a search first tries the ops."""
+    """Moderate hand-set magnitudes that preserve labels, by op."""
+    warm_start_magnitude: float
+    """Magnitude around which the warm start of a search tries the ops."""
 
 
 DEFAULTS: dict[Modality, Defaults] = {
-    # Mixup and CutMix stand in for each other, and of the two digits want the first.
+    # One of Mixup and CutMix is enough; on digits Mixup is the better one.
     "image": Defaults(
         "cnn", 16,
         ("rotate", "translate", "zoom", "shear", "hflip", "brightness", "contrast", "noise",
@@ -34,8 +34,8 @@ DEFAULTS: dict[Modality, Defaults] = {
         dict.fromkeys(("rotate", "translate", "zoom", "shear", "noise", "erasing"), 0.35),
         0.3,
     ),
-    # The constant changes 40% of the words to synonyms, on average, hides and swaps 20% each and
-    # deletes 10%.
+    # On average the hand-set constant replaces 40% of the words by synonyms, masks 20%, swaps 20%
+    # and deletes 10%.
     "text": Defaults(
         "bilstm", 64,
         ("synonym", "insertion", "swap", "deletion", "masking"),
@@ -49,7 +49,7 @@ DEFAULTS: dict[Modality, Defaults] = {
         0.3,
     ),
 }  # fmt: skip
-"""By modality."""
+"""The default settings by modality."""
 
 PEAK_LEARNING_RATES = {
     "cnn": 1e-2,
@@ -61,26 +61,26 @@ PEAK_LEARNING_RATES = {
     "bert": 5e-4,
     "tagger": 1e-2,
 }
-"""Adam's learning rate at the top of the schedule, by child that starts from random weights."""
+"""Peak learning rate of Adam for a child that starts from random weights, by child."""
 
 FINE_TUNING_RATE = 2e-5
-"""The same of a child that starts from pretrained weights (Devlin et al. 2019)."""
+"""Peak learning rate of a child that starts from pretrained weights (Devlin et al. 2019)."""
 
 
 def peak_learning_rate(child: str, pretrained: str | None) -> float:
-    """The usual rate of a child; of one that is unknown, the first of the table."""
+    """The default peak learning rate of a child; that of the CNN if the child is unknown."""
     if pretrained is not None:
         return FINE_TUNING_RATE
     return PEAK_LEARNING_RATES.get(child, PEAK_LEARNING_RATES["cnn"])
 
 
 def default_ops(source: Source, lexicon: str | None) -> tuple[str, ...]:
-    """The op space of a search on a data set; see `suiting`."""
+    """The default op space of a search on a data set; see `suiting`."""
     return suiting(DEFAULTS[source.modality].ops, source, lexicon)
 
 
 def lacking(ops: Sequence[str], source: Source, lexicon: str | None) -> list[str]:
-    """The ops that would make sense for a data set if there were a lexicon."""
+    """The ops that would suit a data set if there were a lexicon."""
     if lexicon is not None:
         return []
     needy = (op for op in OpSpace(ops).ops if op.needs_lexicon)
@@ -88,10 +88,10 @@ def lacking(ops: Sequence[str], source: Source, lexicon: str | None) -> list[str
 
 
 def suiting(ops: Sequence[str], source: Source, lexicon: str | None) -> tuple[str, ...]:
-    """The ops that make sense for a data set; says which are left out for want of a lexicon.
+    """The ops that suit a data set; prints those that are left out without a lexicon.
 
     Raises:
-        AdaptAugError: an op is unknown, or none makes sense for the data.
+        AdaptAugError: an op is unknown, or no op suits the data.
     """
     channels = source.channels if source.modality == "image" else 3
     suit = OpSpace(ops).applies(source.modality, channels)
@@ -99,7 +99,7 @@ def suiting(ops: Sequence[str], source: Source, lexicon: str | None) -> tuple[st
     kept = [op for op, suits in zip(ops, suit, strict=True) if suits and op not in missing]
     if missing:
         if source.modality == "text":
-            print("the rival EDA needs synonyms too (--training.lexicon)")
+            print("the baseline EDA needs synonyms too (--training.lexicon)")
         print(f"left out, as they need synonyms (--training.lexicon): {', '.join(missing)}")
     if not kept:
         raise AdaptAugError(

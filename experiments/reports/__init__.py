@@ -1,1 +1,1 @@
-"""Tables, figures and reports."""
+"""Everything a run writes for readers: summary, tables, figures, reports, TensorBoard."""

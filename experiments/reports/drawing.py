@@ -1,7 +1,7 @@
-"""What the figures of a report share: figure, colours, rows of intervals, labels beside points.
+"""Parts shared by all figures: new figure, colours, rows of intervals, labels beside points.
 
-The palette is Okabe and Ito's, which colour-blind readers can tell apart; what is learned also
-stands out by its bold name. pyplot and its global state are not used.
+The colours are of Okabe and Ito's palette for colour-blind readers. Learned arms also have bold
+names. Neither pyplot nor its global state is used.
 """
 
 import io
@@ -16,12 +16,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-LEARNED, PLAIN, RIVAL, GRID = "#d55e00", "#0072b2", "#4d5a66", "#d9dde1"
-"""Colours: what is learned; training without augmentation; every other arm; grid lines."""
+LEARNED, PLAIN, OTHER, GRID = "#d55e00", "#0072b2", "#4d5a66", "#d9dde1"
+"""Colours of learned arms, of training without augmentation, of every other arm, of grid lines."""
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """A figure of that size in inches, with a title of one or more lines."""
+    """A figure of this size in inches, with a title of one or more lines."""
     layout = ConstrainedLayoutEngine(wspace=0.1)
     figure = Figure(figsize=(width, height), dpi=150, layout=layout)
     FigureCanvasAgg(figure)
@@ -37,12 +37,12 @@ def png(figure: Figure) -> bytes:
 
 
 def colour(arm: str) -> str:
-    """Colour of an arm; every arm whose name starts with "learned" is highlighted."""
-    return LEARNED if arm.startswith("learned") else PLAIN if arm == "none" else RIVAL
+    """Colour of an arm; names that start with "learned" are highlighted."""
+    return LEARNED if arm.startswith("learned") else PLAIN if arm == "none" else OTHER
 
 
 def weight(arm: str) -> str:
-    """Weight of an arm's name."""
+    """Font weight of an arm's name."""
     return "bold" if arm.startswith("learned") else "normal"
 
 
@@ -55,7 +55,7 @@ def tidy(axes: Axes, grid: str) -> None:
 
 
 def name_rows(axes: Axes, names: Sequence[str], ticks: int) -> None:
-    """One row a name, the first on top; at most so many ticks on the axis of the values."""
+    """Labels one row for each name, the first on top, and limits the ticks of the x axis."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     for tick, arm in zip(axes.get_yticklabels(), names, strict=False):  # inner panels have none
@@ -92,17 +92,17 @@ def draw_interval(
 
 
 def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Writes each arm's name near its point, clear of other names and points.
+    """Writes each arm's name near its point, without covering other names or points.
 
-    Greedy, highest point first: of places on rings about the point, the one that hides least, the
-    nearest of these. A thin line leads to a name that had to move away.
+    Greedy, highest point first: among places on rings around the point, it takes the one that
+    covers least, and the nearest if several do. A thin line leads to a name that is far away.
 
     Args:
-        figure: the figure, complete but for the names; its layout is fixed here.
+        figure: the figure, complete except for the names; its layout is fixed here.
         axes: the axes that hold the points.
         points: position of each arm's point, in data units.
     """
-    figure.draw_without_rendering()  # settles the layout, so that places are known in pixels
+    figure.draw_without_rendering()  # settles the layout, so that pixel positions are final
     figure.set_layout_engine("none")
     frame = np.array(axes.get_window_extent().extents)[None]
     centres = {arm: axes.transData.transform(point) for arm, point in points.items()}
@@ -126,11 +126,11 @@ def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, f
         text.set_position((x, y))
         if np.hypot(*offsets[best]) > 30:
             line = axes.transData.inverted().transform([centres[arm], ends[best]])
-            axes.plot(*line.T, color=RIVAL, linewidth=0.6, zorder=1, scalex=False, scaley=False)
+            axes.plot(*line.T, color=OTHER, linewidth=0.6, zorder=1, scalex=False, scaley=False)
 
 
 def _overlaps(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Common area of each of the boxes (n, 4) with each of the others (m, 4): (n, m)."""
+    """Area that each of the boxes (n, 4) shares with each of the others (m, 4): (n, m)."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     area: NDArray[np.float64] = (high - low).clip(min=0).prod(-1)

@@ -1,7 +1,7 @@
-"""Figures of a report: one function a figure, summary or records in, the bytes of a PNG file out.
+"""Figures of a report: each function turns a summary or records into the bytes of a PNG file.
 
-Accuracies, in tagging F1 (see `experiments.reports.judged`), are drawn in per cent, their
-differences in points (hundredths).
+Scores (see `experiments.reports.summary`) are drawn in per cent, their differences in percentage
+points.
 """
 
 import math
@@ -22,69 +22,45 @@ from experiments.reports.drawing import (
     png,
     tidy,
 )
-from experiments.reports.judged import judged, score_name
+from experiments.reports.summary import (
+    budget_name,
+    by_score,
+    robust_score_name,
+    score_name,
+    score_names,
+    task_name,
+)
 
 Data = Mapping[str, Any]
-
-
-def task_name(task: Data) -> str:
-    """A task in words: "digits, cnn, 100 training examples, 400 steps"."""
-    counts = f"{task['n_train']:,} training examples, {task['steps']:,} steps"
-    return f"{_short(task['dataset'])}, {task['child']}, {counts}"
-
-
-def budget_name(task: Data, budgets: Sequence[Data], separator: str = ", ") -> str:
-    """The parts of a task in which the budgets differ: "100 examples, 1,600 steps"."""
-    parts = {
-        "dataset": _short(task["dataset"]),
-        "child": task["child"],
-        "n_train": f"{task['n_train']:,} examples",
-        "steps": f"{task['steps']:,} steps",
-    }
-    varied = [key for key in parts if any(b["task"][key] != task[key] for b in budgets)]
-    return separator.join(parts[key] for key in varied or parts)
-
-
-def _short(dataset: str) -> str:
-    """The last part of a hub id or a folder."""
-    return dataset.rstrip("/").rpartition("/")[2]
-
-
-def by_accuracy(arms: Data) -> list[str]:
-    """Names of the arms, best mean accuracy first."""
-    return sorted(arms, key=lambda arm: -arms[arm]["accuracy"]["mean"])
 
 
 AGAINST = {
     "learned": ("Learned minus this arm (right of 0: learned is better)", LEARNED),
     "none": ("This arm minus none (right of 0: augmentation helps)", PLAIN),
 }
-"""What the right panel of accuracies can compare with: its title, and the colour of 0."""
+"""The right panel of `draw_scores`, by what it compares with: its title and the colour of 0."""
 
 
-def draw_accuracy(summary: Data, against: str = "learned") -> bytes:
-    """Accuracy of every arm, and a paired difference, with intervals.
+def draw_scores(summary: Data, against: str = "learned") -> bytes:
+    """Score of every arm on the left and paired differences on the right, with intervals.
 
     Args:
-        summary: `task`, `arms` and `learned_minus`.
-        against: "learned", for the learned arm's difference to every arm, or "none", for every
-            arm's difference to none.
+        summary: as `task_summary` returns it.
+        against: "learned" shows the learned arm minus every other arm, "none" every arm minus
+            none.
     """
-    score, summary = score_name(summary["task"]), judged(summary)
-    arms, names = summary["arms"], by_accuracy(summary["arms"])
-    differences = summary["learned_minus"] if against == "learned" else _minus_none(arms)
-    seeds = max(arms[arm]["accuracy"]["n"] for arm in names)
+    score, arms, names = score_name(summary), summary["arms"], by_score(summary["arms"])
+    differences = summary["learned_minus_score"] if against == "learned" else _minus_none(arms)
+    seeds = max(arms[arm]["score"]["n"] for arm in names)
     title = f"{task_name(summary['task'])}\ndot: mean of {seeds} seeds, bar: 95% bootstrap interval"
     figure = new_figure(11, 1.9 + 0.32 * len(names), title)
     panels = figure.subplots(1, 1 + bool(differences), sharey=True, squeeze=False)[0]
     for row, arm in enumerate(names):
-        draw_interval(panels[0], row, arms[arm]["accuracy"], colour(arm), ".1f")
+        draw_interval(panels[0], row, arms[arm]["score"], colour(arm), ".1f")
         if arm in differences:
             draw_interval(panels[1], row, differences[arm], colour(arm), "+.1f")
     if "none" in arms:
-        panels[0].axvline(
-            100 * arms["none"]["accuracy"]["mean"], color=PLAIN, linewidth=1, zorder=1
-        )
+        panels[0].axvline(100 * arms["none"]["score"]["mean"], color=PLAIN, linewidth=1, zorder=1)
     panels[0].set(title=f"{_capital(score)} of every arm", xlabel=f"test {score}, %")
     for panel in panels[1:]:
         title, shade = AGAINST[against]
@@ -98,9 +74,8 @@ def draw_accuracy(summary: Data, against: str = "learned") -> bytes:
 
 
 def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
-    """Accuracy minus that of no augmentation, one panel a budget or task, one row an arm."""
-    score = " or ".join(sorted({score_name(budget["task"]) for budget in budgets}, reverse=True))
-    budgets = [judged(budget) for budget in budgets]
+    """Score minus that of none: one panel for each budget or task, one row for each arm."""
+    score = score_names(budgets)
     panels = [
         (budget_name(b["task"], budgets, "\n"), {arm: _gain(b["arms"], arm) for arm in b["arms"]})
         for b in budgets
@@ -110,9 +85,9 @@ def draw_budgets(budgets: Sequence[Data], by: str = "budget") -> bytes:
 
 
 def draw_robustness(entry: Data) -> bytes:
-    """Scores on attacked and corrupted inputs minus those of no augmentation, a panel a kind."""
+    """Scores on attacked and corrupted inputs minus those of none: one panel for each kind."""
     title = (
-        f"{task_name(entry['task'])}\ntest {score_name(entry['task'])} on clean, attacked or noisy "
+        f"{task_name(entry['task'])}\ntest {robust_score_name(entry)} on clean, attacked or noisy "
         "inputs, minus that of training without augmentation"
     )
     gains = {arm: scores.get("robustness_minus_none", {}) for arm, scores in entry["arms"].items()}
@@ -128,7 +103,7 @@ def draw_robustness(entry: Data) -> bytes:
 
 
 def _draw_gains(gains: Sequence[tuple[str, Mapping[str, Data]]], title: str) -> bytes:
-    """Differences to none, each with its interval: one panel a heading, one row an arm."""
+    """Differences to none with intervals: one panel for each heading, one row for each arm."""
     means = {
         arm: float(np.mean([gain[arm]["mean"] for _, gain in gains if arm in gain]))
         for arm in dict.fromkeys(arm for _, gain in gains for arm in gain)
@@ -160,7 +135,7 @@ def _draw_gains(gains: Sequence[tuple[str, Mapping[str, Data]]], title: str) -> 
 
 
 def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -> bytes:
-    """Magnitude of every op over the run: mean over seeds, and where four seeds in five lie."""
+    """Magnitude of every op over the run: mean over seeds, and the range of the middle 80%."""
     runs = [record for record in records if record["arm"] == arm]
     ops = runs[0]["ops"]
     longest = max(len(run["magnitudes"]) for run in runs)
@@ -196,38 +171,44 @@ def draw_magnitudes(task: Data, records: Sequence[Data], arm: str = "learned") -
     return png(figure)
 
 
-def draw_safeguard(safeguard: Data) -> bytes:
-    """What the policy gained over none in runs of so many passes, and from where on it acts."""
-    figure = new_figure(8, 4.5, "what the policy gains over none, by the length of a run")
-    axes, passes = figure.subplots(), safeguard["passes"]
-    axes.plot(passes, safeguard["gains"], "o", color=LEARNED, markersize=5, zorder=3)
+def draw_min_epochs(found: Data) -> bytes:
+    """The policy's gain over none in single pairs of runs, and the runs that it leaves alone."""
+    title = "gain of the policy over training without augmentation, by the length of the run"
+    figure = new_figure(8, 4.5, title)
+    axes, epochs = figure.subplots(), found["epochs"]
+    axes.plot(epochs, found["gains"], "o", color=LEARNED, markersize=5, zorder=3)
     axes.axhline(0, color=PLAIN, linewidth=1, zorder=1)
     axes.set_xscale("log", base=2)
-    left, right = min(passes) / 2**0.25, max(passes) * 2**0.25
-    axes.axvspan(left, max(left, min(safeguard["fewest_passes"], right)), color=GRID, zorder=0)
+    left, right = min(epochs) / 2**0.25, max(epochs) * 2**0.25
+    axes.axvspan(left, max(left, min(found["min_epochs"], right)), color=GRID, zorder=0)
     axes.set_xlim(left, right)
     axes.xaxis.set_major_formatter("{x:,g}")
     tidy(axes, "both")
     axes.set(
-        xlabel="passes over the training data in the whole run (shaded: left alone)",
-        ylabel="gain in the search's score (0.1: a point)",
+        xlabel="epochs in the whole run (shaded: too short, the policy does not augment)",
+        ylabel="gain in the search's objective\n(0.1: one point of the score)",
     )
     return png(figure)
 
 
 def draw_cost(summary: Data, *, front: bool = False) -> bytes:
-    """Accuracy against relative cost, one labelled point an arm; `front` joins the unbeaten."""
-    score, summary = score_name(summary["task"]), judged(summary)
+    """Score against relative cost, one labelled point for each arm.
+
+    Args:
+        summary: as `task_summary` returns it.
+        front: whether a dashed line joins the arms on the Pareto front.
+    """
+    score = score_name(summary)
     arms = {arm: scores for arm, scores in summary["arms"].items() if "relative_cost" in scores}
     title = f"{task_name(summary['task'])}\nwhat {score} costs: the mean over seeds of every arm"
     figure = new_figure(10, 6, title)
     axes = figure.subplots()
     points = {}
     for arm, scores in arms.items():
-        points[arm] = x, y = scores["relative_cost"], 100 * scores["accuracy"]["mean"]
+        points[arm] = x, y = scores["relative_cost"], 100 * scores["score"]["mean"]
         axes.plot([x], [y], "o", color=colour(arm), markersize=7, zorder=3)
     if front:
-        line = zip(*unbeaten(points.values()), strict=True)
+        line = zip(*pareto_front(points.values()), strict=True)
         axes.plot(*line, color=PLAIN, linewidth=1, linestyle="--", zorder=1)
     costs = [x for x, _ in points.values()]
     if max(costs) > 4 * min(costs):
@@ -246,8 +227,8 @@ def draw_cost(summary: Data, *, front: bool = False) -> bytes:
     return png(figure)
 
 
-def unbeaten(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, score) that no other beats in both, cheapest first."""
+def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, score) to which no other is preferable in both, cheapest first."""
     kept: list[tuple[float, float]] = []
     for point in sorted(points, key=lambda point: (point[0], -point[1])):
         if not kept or point[1] > kept[-1][1]:
@@ -256,8 +237,8 @@ def unbeaten(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _minus_none(arms: Data) -> dict[str, Any]:
-    """Every other arm's paired difference to none, where it has one."""
-    rows = {arm: scores.get("minus_none") for arm, scores in arms.items() if arm != "none"}
+    """Paired difference to none of every other arm that has one."""
+    rows = {arm: scores.get("score_minus_none") for arm, scores in arms.items() if arm != "none"}
     return {arm: difference for arm, difference in rows.items() if difference}
 
 
@@ -266,8 +247,8 @@ def _capital(text: str) -> str:
 
 
 def _gain(arms: Data, arm: str) -> dict[str, Any]:
-    """Accuracy of an arm minus that of none; without width where the summary has no interval."""
-    if arms[arm].get("minus_none"):
-        return dict(arms[arm]["minus_none"])
-    mean = arms[arm]["accuracy"]["mean"] - arms["none"]["accuracy"]["mean"]
+    """Score of an arm minus that of none; the interval has no width if they share no seed."""
+    if arms[arm].get("score_minus_none"):
+        return dict(arms[arm]["score_minus_none"])
+    mean = arms[arm]["score"]["mean"] - arms["none"]["score"]["mean"]
     return {"mean": mean, "ci95": [mean, mean]}

@@ -7,45 +7,46 @@ from typing import Any
 from adaptaug.evaluation.statistics import verdict
 from adaptaug.utils.files import write_bytes, write_json, write_text
 from experiments.reports.figures import (
-    draw_accuracy,
     draw_budgets,
     draw_cost,
     draw_magnitudes,
-    draw_safeguard,
-    task_name,
+    draw_min_epochs,
+    draw_scores,
 )
-from experiments.reports.judged import judged, score_name
+from experiments.reports.summary import score_name, task_name
 from experiments.reports.tables import arms_rows, budget_rows, diverged, fixed_width, markdown
 
 Data = Mapping[str, Any]
 
 FEW_SEEDS = 10
-"""Below so many seeds a bootstrap interval is noticeably too narrow, and the report says so."""
+"""With fewer seeds a bootstrap interval is noticeably too narrow, and the report warns of it."""
+
+FEW_SEEDS_WARNING = "**With so few seeds ({seeds}) the intervals are too narrow.**"
 
 CAPTIONS = {
-    "accuracy": "Left, the scores, with training without augmentation as the blue line; right, "
-    "the comparison that counts: an arm whose bar lies wholly right of the orange line is beaten "
-    "by the learned policy on the same seeds, and one whose bar crosses it is a tie.",
-    "budgets": "In each panel, an arm left of the blue line does harm at that budget and an arm "
-    "left of the orange line does less well than the learned policy; a method that is safe at any "
-    "budget is nowhere left of the blue line.",
-    "magnitudes": "Read off when in the run each op is used and how strongly, the most used op "
-    "first: a line at 0 is an op switched off, and a wide band means that the policy reacts to "
-    "what it sees of each child.",
-    "safeguard": "Every dot is a pair of children with one seed, none of those that the policy is "
-    "judged on: above the blue line the policy helped. Runs in the shaded part are too short for "
-    "it to be of use, and left alone.",
-    "cost": "Up is more accurate and left is cheaper: an arm is worth its time only if no other "
-    "lies both above it and to its left (the intervals are in the first figure).",
+    "scores": "Left: the score of every arm; the blue line is training without augmentation. "
+    "Right: the learned policy minus each arm, paired by seed. If an arm's bar lies wholly right "
+    "of the orange line, the learned policy is better; if the bar crosses the line, it is a tie.",
+    "budgets": "In each panel, an arm left of the blue line is worse than training without "
+    "augmentation at that budget, and an arm left of the orange line is worse than the learned "
+    "policy.",
+    "magnitudes": "When in the run the policy uses each op, and how strongly; the most used op "
+    "comes first. A line at 0 is an op that is switched off. A wide band means that the policy "
+    "reacts to what it observes of each child.",
+    "min_epochs": "Each dot is a pair of children that share a seed, one trained with the policy "
+    "and one without; none of these seeds is used in the evaluation. Above the blue line the "
+    "policy helped. In runs as short as the shaded ones it does not augment.",
+    "cost": "Up is a higher score, left is less training time. An arm is worth its time only if no "
+    "other arm lies both above it and to its left. The first figure has the intervals.",
 }
-"""What to read off each figure."""
+"""The text under each figure: how to read it."""
 
 
 def arms_table(summary: Data) -> str:
     """The table of arms as fixed-width text, best arm first.
 
     Args:
-        summary: `arms` and `learned_minus`, of `adaptaug.evaluation.statistics.summarise`.
+        summary: as `experiments.reports.summary.task_summary` returns it.
     """
     return "\n".join([fixed_width(arms_rows(summary)), *diverged(summary)])
 
@@ -55,9 +56,9 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
 
     Args:
         folder: the run folder; it exists.
-        summary: `task`, `arms`, `learned_minus`, and, where there are such, `search`, `command` (a
-            string), `safeguard` (as `agents.search` leaves it) and `budgets` (a list of dicts with
-            `task`, `arms` and `learned_minus`).
+        summary: what `experiments.reports.summary.task_summary` returns, and optionally `search`,
+            `command` (a string), `min_epochs` (as `agents.search` leaves it) and `budgets` (a list
+            of what `task_summary` returns for each budget).
         records: evaluation records of `task`, one for each arm and seed.
 
     Returns:
@@ -79,8 +80,8 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     ]
     if summary.get("budgets"):
         note = (
-            f"Test {score_name(summary['task'])} in per cent. ▼: the arm is significantly below "
-            "the learned policy at that budget, ▲: above it, =: a tie."
+            f"Test {score_name(summary)} in per cent. ▼: the arm is significantly worse than the "
+            "learned policy at that budget, ▲: significantly better, =: a tie."
         )
         sections.append(f"## Budgets\n\n{markdown(budget_rows(summary['budgets']))}\n\n{note}")
     sections.append("## Figures")
@@ -90,39 +91,37 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
 
 
 def _draw(summary: Data, records: Sequence[Data]) -> dict[str, bytes]:
-    """The figures that there is something to draw for, by name."""
-    figures = {"accuracy": draw_accuracy(summary)}
+    """The figures for which there are data, by name."""
+    figures = {"scores": draw_scores(summary)}
     budgets = summary.get("budgets") or []
     if budgets and all("none" in budget["arms"] for budget in budgets):
         figures["budgets"] = draw_budgets(budgets)
     if any(record["arm"] == "learned" for record in records):
         figures["magnitudes"] = draw_magnitudes(summary["task"], records)
-    if summary.get("safeguard"):
-        figures["safeguard"] = draw_safeguard(summary["safeguard"])
+    if summary.get("min_epochs"):
+        figures["min_epochs"] = draw_min_epochs(summary["min_epochs"])
     if any("relative_cost" in scores for scores in summary["arms"].values()):
         figures["cost"] = draw_cost(summary)
     return figures
 
 
 def _headline(summary: Data) -> str:
-    """The learned policy's accuracy, and which arms it beats, ties with and loses to."""
-    summary = judged(summary)
-    if not summary["learned_minus"]:
-        return f"Arms: {', '.join(summary['arms'])}; the learned policy is not compared with any."
+    """The learned policy's score, and which arms it is better than, ties with and is worse than."""
+    if not summary["learned_minus_score"]:
+        return f"Arms: {', '.join(summary['arms'])}. There is no learned policy among them."
     arms: dict[str, list[str]] = {"better": [], "tie": [], "worse": []}
-    for arm, difference in summary["learned_minus"].items():
+    for arm, difference in summary["learned_minus_score"].items():
         arms[verdict(difference)].append(arm)
     better, tie, worse = (", ".join(names) or "no arm" for names in arms.values())
-    reached = 100 * summary["arms"]["learned"]["accuracy"]["mean"]
-    score = "" if score_name(summary["task"]) == "accuracy" else " F1"
+    reached = 100 * summary["arms"]["learned"]["score"]["mean"]
     return (
-        f"The learned policy reaches {reached:.1f}%{score} on the final test split. On the same "
-        f"seeds it is better than: {better}. Tied with: {tie}. Worse than: {worse}."
+        f"The learned policy reaches {reached:.1f}% {score_name(summary)} on the final test split. "
+        f"On the same seeds it is better than: {better}. Tied with: {tie}. Worse than: {worse}."
     )
 
 
 def _what_was_run(summary: Data, records: Sequence[Data]) -> list[str]:
-    """Command, task, seeds and search, as far as they are known."""
+    """Command, task, seeds and search, as far as the summary has them."""
     lines = [f"command: `{summary['command']}`"] if "command" in summary else []
     lines.append("task: " + listed(summary["task"]))
     seeds = sorted({record["seed"] for record in records})
@@ -131,31 +130,31 @@ def _what_was_run(summary: Data, records: Sequence[Data]) -> list[str]:
         span = f"{seeds[0]} to {seeds[-1]}" if unbroken else ", ".join(map(str, seeds))
         lines.append(f"seeds ({len(seeds)}): {span}")
     if summary.get("search"):
-        lines.append("search: " + listed(summary["search"]))
+        found = summary["search"].items()
+        lines.append("search: " + listed({k: v for k, v in found if not isinstance(v, Mapping)}))
     return lines
 
 
 def _how_to_read(summary: Data) -> str:
-    """What the columns mean, and a warning where there are few seeds."""
-    name = score_name(summary["task"])
-    f1 = "of whole entities" if summary["task"].get("modality") == "tagging" else "over classes"
-    subject = "Accuracy is" if name == "accuracy" else f"F1, {f1}, is"
+    """What the columns mean, and a warning if there are few seeds."""
+    name = score_name(summary)
+    f1 = "of entities" if summary["task"].get("modality") == "tagging" else "mean over classes"
+    subject = "Accuracy is" if name == "accuracy" else f"F1 ({f1}) is"
     note = (
-        f"{subject} on the final test split. The difference, in points, is paired by seed; the "
-        "learned policy is better or worse than an arm where the 95% bootstrap interval of the "
-        "difference excludes 0, else it is a tie. Cost is training time as a multiple of training "
-        "without augmentation."
+        f"{subject} measured on the final test split. Differences are in percentage points, paired "
+        "by seed. The learned policy is better or worse than an arm if the 95% bootstrap interval "
+        "of the difference excludes 0; otherwise it is a tie. Cost is training time as a multiple "
+        "of training without augmentation."
     )
     notes = [note, *diverged(summary)]
-    seeds = min(scores["accuracy"]["n"] for scores in summary["arms"].values())
+    seeds = min(scores["score"]["n"] for scores in summary["arms"].values())
     if seeds < FEW_SEEDS:
-        few = f"With so few seeds ({seeds}) the intervals are narrower than they should be."
-        notes.append(f"**{few}**")
+        notes.append(FEW_SEEDS_WARNING.format(seeds=seeds))
     return " ".join(notes)
 
 
 def listed(values: Data) -> str:
-    """Names and values for a reader: "episodes 1,440, seconds 310.2"."""
+    """Names and values as text: "episodes 1,440, seconds 310.2"."""
     known = {key: value for key, value in values.items() if value is not None}
     return ", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in known.items())
 

@@ -1,39 +1,38 @@
-"""Tables of a report: rows of text from a summary, laid out for a terminal or for Markdown."""
+"""Tables of a report: rows of text, laid out for a terminal or as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adaptaug.evaluation.statistics import verdict
-from experiments.reports.figures import budget_name, by_accuracy
-from experiments.reports.judged import judged, score_name
+from experiments.reports.summary import budget_name, by_score, score_name
 
 Data = Mapping[str, Any]
 Row = tuple[str, ...]
 
 _AGAINST_LEARNED = {"better": " ▼", "tie": " =", "worse": " ▲"}
-"""The learned policy's verdict on an arm, as a mark behind that arm's accuracy."""
+"""The mark behind an arm's score: whether the learned policy is better, ties or is worse."""
 
 
 def arms_rows(summary: Data) -> list[Row]:
-    """Headings, then a row for each arm, best first; a cell is empty where the summary has nothing.
+    """Headings, then a row for each arm, best first; a cell without a value is empty.
 
-    Scores are in per cent, differences in points, cost as a multiple of plain training. Tagging is
-    judged by F1, with the accuracy beside it.
+    Scores are in per cent, differences in percentage points, and cost is a multiple of the time of
+    training without augmentation. If the score is F1, a column shows the accuracy too.
     """
-    name, summary = score_name(summary.get("task", {})), judged(summary)
-    more = ("accuracy %",) if name != "accuracy" else ()
+    name = score_name(summary)
+    more = () if name == "accuracy" else ("accuracy %",)
     rows: list[Row] = [
         ("arm", f"{name} %", "95% interval", "learned minus arm", "learned is", *more, "cost")
     ]
-    for arm in by_accuracy(summary["arms"]):
-        scores, difference = summary["arms"][arm], summary["learned_minus"].get(arm)
+    for arm in by_score(summary["arms"]):
+        scores, difference = summary["arms"][arm], summary["learned_minus_score"].get(arm)
         row = (
             arm,
-            percent(scores["accuracy"]["mean"]),
-            percent_interval(scores["accuracy"]),
+            percent(scores["score"]["mean"]),
+            percent_interval(scores["score"]),
             difference_text(difference) if difference else "",
             verdict(difference) if difference else "",
-            *(percent(scores["token_accuracy"]["mean"]) for _ in more),
+            *(percent(scores["accuracy"]["mean"]) for _ in more),
             f"{scores['relative_cost']:.2f}" if "relative_cost" in scores else "",
         )
         rows.append(row)
@@ -41,22 +40,21 @@ def arms_rows(summary: Data) -> list[Row]:
 
 
 def diverged(summary: Data) -> list[str]:
-    """Which arms had runs that diverged, as a sentence; no sentence where none did."""
+    """A sentence that names the arms with diverged runs; empty if there are none."""
     arms = summary["arms"].items()
-    counts = [f"{a} {s['diverged']} of {s['accuracy']['n']}" for a, s in arms if s.get("diverged")]
-    return [f"Diverged, and so scored as chance: {', '.join(counts)}."] if counts else []
+    counts = [f"{a} {s['diverged']} of {s['score']['n']}" for a, s in arms if s.get("diverged")]
+    return [f"Diverged runs, scored as chance: {', '.join(counts)}."] if counts else []
 
 
 def budget_rows(budgets: Sequence[Data]) -> list[Row]:
     """Headings, then a row for each arm: its score in per cent at every budget, and their mean.
 
-    ▼ marks an arm significantly below the learned policy at that budget, ▲ one above it, = a tie.
-    An arm that is missing at a budget has no mean and comes last.
+    ▼ marks an arm whose score is significantly below the learned policy's at that budget, ▲ one
+    above it, = a tie. An arm that is missing at a budget has no mean and comes last.
     """
-    budgets = [judged(budget) for budget in budgets]
     means = {}
     for arm in dict.fromkeys(arm for budget in budgets for arm in budget["arms"]):
-        values = [b["arms"][arm]["accuracy"]["mean"] for b in budgets if arm in b["arms"]]
+        values = [b["arms"][arm]["score"]["mean"] for b in budgets if arm in b["arms"]]
         means[arm] = sum(values) / len(values) if len(values) == len(budgets) else None
     rows: list[Row] = [("arm", *(budget_name(b["task"], budgets) for b in budgets), "mean")]
     for arm in sorted(means, key=lambda arm: -(means[arm] or 0)):
@@ -67,7 +65,7 @@ def budget_rows(budgets: Sequence[Data]) -> list[Row]:
 
 
 def fixed_width(rows: Sequence[Row]) -> str:
-    """Columns for a terminal: the first to the left, the others to the right."""
+    """A table for a terminal: the first column aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -86,13 +84,13 @@ def markdown(rows: Sequence[Row]) -> str:
 def _budget_cell(budget: Data, arm: str) -> str:
     if arm not in budget["arms"]:
         return ""
-    difference = budget["learned_minus"].get(arm)
+    difference = budget["learned_minus_score"].get(arm)
     mark = _AGAINST_LEARNED[verdict(difference)] if difference else ""
-    return percent(budget["arms"][arm]["accuracy"]["mean"]) + mark
+    return percent(budget["arms"][arm]["score"]["mean"]) + mark
 
 
 def difference_text(difference: Data) -> str:
-    """A difference in points with its interval: "+1.2 [+0.3, +2.0]"."""
+    """A difference in percentage points with its interval: "+1.2 [+0.3, +2.0]"."""
     low, high = difference["ci95"]
     return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
@@ -103,5 +101,5 @@ def percent_interval(score: Data) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, with one decimal."""
+    """A fraction in per cent with one decimal: "93.2"."""
     return f"{100 * fraction:.1f}"

@@ -1,4 +1,4 @@
-"""The start of every training of a comparison, for real: does each child's loss fall?"""
+"""Trains the first batches of every child of a comparison and checks that the loss falls."""
 
 import time
 from collections.abc import Mapping
@@ -9,24 +9,25 @@ from adaptaug.training.episode import Episode
 from adaptaug.utils.files import new_run_folder, write_json, write_text
 from adaptaug.utils.seeding import one_thread
 from experiments.common.arms import Entrant, entrants
-from experiments.common.cli import EVALUATION_SEEDS, check_counts, command, described, run_path
+from experiments.common.cli import EVALUATION_SEEDS, check_counts, command, run_path
 from experiments.common.comparison import Comparison
+from experiments.reports.summary import described
 from experiments.reports.tables import Row, fixed_width, markdown
 
 PARTS = 5
-"""Parts of the batches whose mean losses are compared."""
+"""Number of parts that the batches are divided into; mean losses of parts are compared."""
 
 
 def run_first_batches(comparison: Comparison, name: str, options: object, batches: int) -> int:
-    """Trains so many batches of one child for each task and arm; writes runs/NAME.
+    """Trains the first batches of one child for each task and arm; writes runs/NAME.
 
     Returns:
-        The exit code: 1 where some loss does not fall.
+        The exit code: 1 if a loss does not fall.
 
     Raises:
-        AdaptAugError: a user's mistake, before anything is written.
+        AdaptAugError: a user's mistake, found before anything is written.
     """
-    check_counts(2, first_batches=batches)  # of one batch no loss can fall
+    check_counts(2, first_batches=batches)  # two losses are needed to compare
     settings = comparison.settings()
     folder = new_run_folder(run_path(name))
     write_json(folder / "config.json", options)
@@ -38,7 +39,7 @@ def run_first_batches(comparison: Comparison, name: str, options: object, batche
             print(fixed_width(table(rows[-1:])[1:]), flush=True)
     note = (
         f"Mean training loss, in nats, over the first and the last {1 / PARTS:.0%} of the first "
-        f"{batches} batches, schedule and data of the whole run."
+        f"{batches} batches. Learning-rate schedule and data are those of the whole run."
     )
     text = f"# AdaptAug: {comparison.title}, first batches\n\n{note}\n\n{markdown(table(rows))}\n"
     write_text(folder / "report.md", text)
@@ -48,7 +49,7 @@ def run_first_batches(comparison: Comparison, name: str, options: object, batche
 
 @one_thread()
 def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
-    """Trains the first batches of one child; the schedule is that of the whole run."""
+    """Trains the first batches of one child, with the learning-rate schedule of the whole run."""
     task, controller = entrant.task, entrant.arm.controller
     batches = min(batches, task.steps)
     interval = max(1, batches // PARTS)
@@ -56,12 +57,11 @@ def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
         task.but(decision_interval=interval), EVALUATION_SEEDS, OpSpace(entrant.arm.ops),
         entrant.costs, device,
     )  # fmt: skip
-    controller.start(EVALUATION_SEEDS)
+    controller.reset(EVALUATION_SEEDS)
     losses: list[float] = []
     started = time.perf_counter()
     while episode.run.step < batches and not episode.finished:
-        observation = episode.observe(controller.probes) if controller.observes else None
-        episode.advance(controller.decide(episode.run.progress, observation))
+        episode.advance(episode.decide(controller))
         assert episode.batches is not None
         losses.append(episode.batches.loss)
     seconds = time.perf_counter() - started
@@ -74,7 +74,14 @@ def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> list[Row]:
     """Headings, then a row for each child and arm."""
-    headings = ("data set, child, arm", "batches", "first loss", "last loss", "falls", "s a batch")
+    headings = (
+        "data set, child, arm",
+        "batches",
+        "first loss",
+        "last loss",
+        "falls",
+        "s per batch",
+    )
     return [headings, *(_row(row) for row in rows)]
 
 

@@ -1,4 +1,4 @@
-"""What each op does to a task's data, for a report: a table, a figure, and examples to look at."""
+"""What each op does to a task's data: a table, a figure and examples for the report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,27 +12,28 @@ from adaptaug.data.batches import to_float
 from adaptaug.evaluation.op_analysis import analyse
 from adaptaug.ops import OpSpace
 from adaptaug.tensorboard import Board
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.utils.files import write_bytes
 from experiments.common.arms import Setting
 from experiments.common.cli import SWEEP_SEEDS
-from experiments.reports.drawing import RIVAL, label_points, new_figure, png, tidy
+from experiments.reports.drawing import OTHER, label_points, new_figure, png, tidy
 from experiments.reports.tables import Row, markdown, percent
 
 EXAMPLES = 8
-"""Images in a row."""
+"""Images per row."""
 SENTENCES = 2
-"""Sentences for each op."""
+"""Sentences per op."""
 MOST_WORDS = 25
-"""Words shown of a sentence."""
+"""Words shown of each sentence."""
 
 NOTE = (
-    "Each op alone, on held-out examples, judged by a child that was trained without "
-    "augmentation. *Diversity* is the distance between two augmented views of one example in that "
-    "child's features, over the distance between two examples (0: no change, 1: as far apart as "
-    "strangers). *Label kept* is how often the child still recognises the view, against its "
-    "accuracy on clean ones: a fall is the price in quality. *Cost* is in plain training steps; "
-    "ops that are fused share it."
+    "Each op is applied alone to held-out examples, and a child that was trained without "
+    "augmentation classifies them. *diversity* is the distance between two augmented views of one "
+    "example in that child's features, divided by the distance between two different examples (0: "
+    "no change, 1: as far apart as different examples). *label kept* is the child's accuracy on "
+    "augmented views; below its accuracy on *clean* examples, the op makes labels harder to "
+    "recognise. *cost* is the op's time divided by that of a training step without augmentation; "
+    "fused ops share theirs."
 )
 
 
@@ -49,8 +50,8 @@ def analyse_ops(setting: Setting, folder: Path, board: Board) -> Mapping[str, An
     if setting.modality == "image":
         write_bytes(folder / f"examples-{name}.png", _pictures(setting, board))
         parts.append(
-            f"![examples](examples-{name}.png)\n\nThe first row is as it was; under it each op at "
-            "its hand-set magnitude, or at a half."
+            f"![examples](examples-{name}.png)\n\nThe first row shows the original images, each "
+            "other row one op at its hand-set magnitude, or at 0.5 if that is 0."
         )
     else:
         parts.append(_sentences(setting))
@@ -70,18 +71,21 @@ def op_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def draw_ops(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Label preservation against diversity, a line for each op from weak to strong."""
-    title = "diversity and quality of every op: right is more varied, up keeps the label"
-    figure = new_figure(10, 6, f"{title}\neach line runs from the weakest to the full magnitude")
+    """Label preservation against diversity, a line for each op from magnitude 0 to 1."""
+    title = "diversity and label preservation of every op"
+    figure = new_figure(10, 6, f"{title}\neach line runs from magnitude 0 to 1")
     axes = figure.subplots()
     ends = {}
     for op in dict.fromkeys(row["op"] for row in rows):
         own = [row for row in rows if row["op"] == op]
         x = [0.0, *(row["diversity"] for row in own)]
         y = [100 * own[0]["accuracy"], *(100 * row["label_preservation"] for row in own)]
-        axes.plot(x, y, "o-", color=RIVAL, markersize=4, linewidth=1)
+        axes.plot(x, y, "o-", color=OTHER, markersize=4, linewidth=1)
         ends[op] = (x[-1], y[-1])
-    axes.set(xlabel="diversity (distance of two views)", ylabel="views recognised, %")
+    axes.set(
+        xlabel="diversity: distance of two views (0: no change, 1: two different examples)",
+        ylabel="accuracy on augmented views, %",
+    )
     axes.margins(x=0.15, y=0.1)
     tidy(axes, "both")
     label_points(figure, axes, ends)
@@ -90,7 +94,7 @@ def draw_ops(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def _views(setting: Setting, count: int) -> tuple[Tensor, dict[str, Tensor]]:
     """The first training examples of a run, and each op's view of them."""
-    run, _ = start(setting.task, SWEEP_SEEDS, OpSpace(setting.ops))
+    run, _ = set_up(setting.task, SWEEP_SEEDS, OpSpace(setting.ops))
     inputs, targets = to_float(run.train.inputs[:count]), run.train.targets[:count]
     views = {}
     for name, magnitude in zip(setting.ops, setting.magnitudes, strict=True):
@@ -101,9 +105,9 @@ def _views(setting: Setting, count: int) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def _pictures(setting: Setting, board: Board) -> bytes:
-    """A row of images as they were, then a row for each op."""
+    """A row of original images, then a row for each op."""
     images, views = _views(setting, EXAMPLES)
-    rows = {"as it was": images} | views
+    rows = {"original": images} | views
     figure = new_figure(EXAMPLES, 0.9 * len(rows), "examples")
     panels = figure.subplots(len(rows), EXAMPLES, squeeze=False)
     for line, (name, row) in zip(panels, rows.items(), strict=True):
@@ -119,13 +123,13 @@ def _pictures(setting: Setting, board: Board) -> bytes:
 
 
 def _sentences(setting: Setting) -> str:
-    """A list of sentences, each op's under the original."""
+    """Sentences as lists: the original first, then one line for each op."""
     vocabulary = load(setting.task.dataset).vocabulary
     assert vocabulary is not None
     ids, views = _views(setting, SENTENCES)
-    lines = ["Examples, each op at its hand-set magnitude, or at a half:"]
+    lines = ["Examples, with each op at its hand-set magnitude, or at 0.5 if that is 0:"]
     for index in range(len(ids)):
-        shown = {"as it was": ids[index]} | {name: view[index] for name, view in views.items()}
+        shown = {"original": ids[index]} | {name: view[index] for name, view in views.items()}
         lines.append(
             "\n".join(f"- {name}: {words(row, vocabulary)}" for name, row in shown.items())
         )
@@ -133,7 +137,7 @@ def _sentences(setting: Setting) -> str:
 
 
 def words(ids: Tensor, vocabulary: Vocabulary) -> str:
-    """A row of ids as words, cut after some."""
+    """A row of ids as words, cut after `MOST_WORDS`."""
     kept = [int(number) for number in ids if number != PAD]
     text = " ".join(vocabulary.words[number] for number in kept[:MOST_WORDS])
     return text + (" …" if len(kept) > MOST_WORDS else "")

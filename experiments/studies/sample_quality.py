@@ -1,4 +1,4 @@
-"""What a task's generator makes, for a report: quality, diversity, copying, and samples to see."""
+"""Samples of a task's generator for the report: quality, diversity, copies, and examples."""
 
 import io
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from adaptaug.evaluation.sample_quality import quality, train_judge
 from adaptaug.generative.show import sample_grid, sample_texts
 from adaptaug.ops import OpSpace
 from adaptaug.tensorboard import Board
-from adaptaug.training.setup import start
+from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.files import write_bytes
 from experiments.common.arms import GENERATED, Setting
@@ -21,53 +21,57 @@ from experiments.common.cli import EVALUATION_SEEDS, SWEEP_SEEDS
 from experiments.reports.tables import Row, markdown
 
 MOST_WORDS = 30
-"""Words shown of a sentence."""
+"""Words shown of each sentence."""
 
 MEANINGS = {
-    "recognised": "share in which a classifier trained on real data sees the class of the label",
-    "confidence": "that classifier's mean highest probability",
-    "nearest_ratio": "distance to the nearest training example, over that of held-out examples; "
-    "0 is copies, 1 as new as real ones",
-    "copied": "share nearer to a training example than all but 1% of held-out examples",
-    "diversity": "distance of two samples of a class, over that of two training examples",
-    "distinct_1": "different words over all words",
-    "distinct_2": "different pairs of neighbouring words over all pairs",
+    "recognised": "fraction whose label a classifier trained on real data predicts",
+    "confidence": "mean of that classifier's highest probability",
+    "nearest_ratio": "distance to the nearest training example, divided by that of held-out "
+    "examples (0: copies, 1: as far as real ones)",
+    "copied": "fraction nearer to a training example than all but 1% of held-out examples",
+    "diversity": "distance of two samples of a class, divided by that of two training examples",
+    "distinct_1": "number of different words, divided by that of all words",
+    "distinct_2": "number of different pairs of neighbouring words, divided by that of all pairs",
 }
-"""What each figure of quality is; `_real` is the same of real examples."""
+"""Explanation of each quality metric; `_real` is the same of real examples."""
 
 
-def judge_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, Any]:
-    """Trains one generator as the first seed's child would, and looks at its samples.
+def evaluate_samples(setting: Setting, folder: Path, board: Board) -> Mapping[str, Any]:
+    """Trains one generator and evaluates its samples.
 
-    Generator and judge are trained on different halves of the rows.
+    The generator and the classifier that recognises its samples are trained on different halves of
+    the training rows.
 
     Returns:
-        `title`, `text` (Markdown), `quality` and `seconds`; of a generator that collapsed or
-        diverged also `problem`.
+        `title`, `text` (Markdown), `quality`, `seconds`, and `problem`: why the samples are not
+        used, if the generator collapsed or diverged, else empty.
     """
     title = "What the generator makes"
     name = GENERATED[setting.modality]
     ours, theirs = halves(setting.task)
-    run, _ = start(ours, EVALUATION_SEEDS, OpSpace(setting.acting((name,))), setting.device)
+    run, _ = set_up(ours, EVALUATION_SEEDS, OpSpace(setting.acting((name,))), setting.device)
     bank = run.op_space.banks[name]
     found: dict[str, Any] = {"title": title, "seconds": bank.seconds, "problem": bank.problem}
     made = (
-        f"{len(bank.samples):,} samples in {bank.seconds:,.0f} s of training and sampling; the "
-        f"generator was shown {len(run.train):,} examples"
+        f"{len(bank.samples):,} samples after {bank.seconds:,.0f} s of training and sampling; the "
+        f"generator was trained on {len(run.train):,} examples"
     )
-    parts = [made + (f"; **not used, since {bank.problem}**." if bank.problem else ".")]
+    parts = [made + (f"; **they are not used, since {bank.problem}**." if bank.problem else ".")]
     if len(bank.samples):
-        judge = train_judge(theirs, SWEEP_SEEDS, setting.device)
-        found["quality"] = quality(bank.samples, run.train, run.validation, judge, run.num_classes)
+        classifier = train_judge(theirs, SWEEP_SEEDS, setting.device)
+        found["quality"] = quality(
+            bank.samples, run.train, run.validation, classifier, run.num_classes
+        )
         parts.append(markdown(quality_rows(found["quality"])))
         parts.append(_shown(setting, bank.samples, run.train, folder, board))
     return found | {"text": "\n\n".join(parts)}
 
 
 def halves(task: Task) -> tuple[Task, Task]:
-    """The task on either half of its training rows, with fewer of them where a half is small.
+    """The task on each half of its training rows.
 
-    Validation examples give way only as far as both kinds then have half of the rows.
+    If a half is too small for the task, it first has fewer validation examples, down to half of its
+    rows, and then fewer training examples.
     """
     start, stop = task.rows or (0, len(load(task.dataset).train))
     middle = (start + stop) // 2
@@ -78,8 +82,8 @@ def halves(task: Task) -> tuple[Task, Task]:
 
 
 def quality_rows(values: Mapping[str, float]) -> list[Row]:
-    """Headings, then a row for each figure of quality, beside that of real examples."""
-    rows: list[Row] = [("figure", "samples", "real", "what it is")]
+    """Headings, then a row for each quality metric, of samples and of real examples."""
+    rows: list[Row] = [("metric", "samples", "real", "meaning")]
     for name, meaning in MEANINGS.items():
         if name in values:
             real = values.get(f"{name}_real")
@@ -89,7 +93,7 @@ def quality_rows(values: Mapping[str, float]) -> list[Row]:
 
 
 def _shown(setting: Setting, samples: Examples, train: Examples, folder: Path, board: Board) -> str:
-    """Pictures, or sentences, for the report; they go on the board too."""
+    """Images or sentences as Markdown for the report; also written to TensorBoard."""
     name, source = setting.name, load(setting.task.dataset)
     if setting.modality == "image":
         for kind, examples in (("samples", samples), ("real", train)):
@@ -97,8 +101,8 @@ def _shown(setting: Setting, samples: Examples, train: Examples, folder: Path, b
             board.image_samples(f"generated/{name}/{kind}", grid)
             write_bytes(folder / f"{kind}-{name}.png", _png(grid))
         return (
-            f"![samples](samples-{name}.png)\n\nGenerated images, a row for each class; below, "
-            f"training images.\n\n![real](real-{name}.png)"
+            f"![samples](samples-{name}.png)\n\nGenerated images, one row per class. "
+            f"Training images:\n\n![real](real-{name}.png)"
         )
     assert source.vocabulary is not None
     texts = sample_texts(samples, source.vocabulary, source.classes)
@@ -108,13 +112,13 @@ def _shown(setting: Setting, samples: Examples, train: Examples, folder: Path, b
 
 
 def _png(picture: Tensor) -> bytes:
-    """A picture, uint8 (3, height, width), as the content of a PNG file."""
+    """An image, uint8 (3, height, width), as the content of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(buffer, format="png")
     return buffer.getvalue()
 
 
 def _cut(text: str) -> str:
-    """The first words of a sentence."""
+    """The first `MOST_WORDS` words of a sentence."""
     found = text.split()
     return " ".join(found[:MOST_WORDS]) + (" …" if len(found) > MOST_WORDS else "")

@@ -1,9 +1,9 @@
-"""What the five studies share: a table of set-ups by scale, and one way to run it.
+"""A study: data sets, children and arms at three scales, and the function that runs it.
 
-`smoke` takes seconds and data that are built in; `cpu` takes minutes on two cores, on real data,
-with smaller children, fewer examples and fewer seeds than the study names, as its report says;
-`full` has the study's own hyperparameters, for a GPU. `--first-batches 100` trains only the start
-of every child and says whether its loss falls.
+`smoke` takes seconds on built-in data. `cpu` takes minutes on two cores on real data, with smaller
+children, fewer examples and fewer seeds than the study names; its report says so. `full` has the
+study's own hyperparameters and is for a GPU. `--first-batches 100` trains only the start of every
+child and reports whether its loss falls.
 """
 
 import os
@@ -36,10 +36,10 @@ HUB = {
     "mnist": "ylecun/mnist",
     "sst2": "stanfordnlp/sst2",
 }
-"""Where `--data hub` finds the data sets that a folder holds by their short names."""
+"""Hub ids of the data sets, for `--data hub`, by their names in a data folder."""
 
 SYNONYMS = "synonyms.tsv.gz"
-"""The lexicon in a folder of data sets."""
+"""File name of the lexicon in a data folder."""
 
 SCALES = ("smoke", "cpu", "full")
 
@@ -49,16 +49,16 @@ class Setup:
     """One data set with its child and budget."""
 
     data: str
-    """Name in the data folder, or of a data set that is built in; choices as a query."""
+    """Name in the data folder, or of a built-in data set; options as in "imagenette?size=64"."""
     epochs: float
-    """Passes over the training examples in the whole run."""
+    """Epochs in the whole run."""
     settings: Mapping[str, Any]
-    """Other fields of the task; without `n_train`, all examples but the validation's."""
+    """Other fields of the task; without `n_train`, all examples except those for validation."""
     every: float | None = None
-    """Passes between decisions; None leaves the rhythm to the arms."""
+    """Epochs between decisions; None leaves the number of decisions to the arms."""
 
     def task(self, root: str) -> Task:
-        """The task, its data found in that folder, or on the hub where `root` is 'hub'.
+        """The task, with data from the folder `root`, or from the hub if `root` is 'hub'.
 
         Raises:
             AdaptAugError: the data set cannot be loaded, or a number is out of its range.
@@ -78,18 +78,18 @@ class Setup:
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a study is run."""
+    """The size of a study."""
 
     setups: tuple[Setup, ...]
-    """What is trained."""
+    """Data sets and children."""
     seeds: int
-    """Children for each arm and set-up."""
+    """Children per arm and set-up."""
     constant_trainings: int = 0
-    """Child trainings in the search of the best constant; 0 leaves that arm out."""
+    """Child trainings in the random search for the best constant; 0 leaves this arm out."""
     variants: Mapping[str, Op] = field(default_factory=dict)
-    """Ops with settings of their own in place of the registered ones of these names."""
+    """Ops that replace the registered ones of these names."""
     unlike: str = ""
-    """What is not as in the study, for the report."""
+    """Differences from the study, for the report."""
 
 
 @dataclass(frozen=True)
@@ -97,49 +97,56 @@ class Study:
     """One of the five studies."""
 
     title: str
-    """Heading of its report."""
+    """Heading of the report."""
     arms: tuple[str, ...]
-    """Arms, the baseline first; those that need a policy run only with one."""
+    """Names of the arms; those that need a policy are left out without one."""
     amounts: Mapping[Modality, Amounts]
-    """The op space of the rules with a person's largest amounts, in the ops' units."""
+    """Op space of the rules: hand-set largest amounts in the ops' units."""
     scales: Mapping[str, Scale]
-    """By name: smoke, cpu, full."""
+    """By name: 'smoke', 'cpu', 'full'."""
     more: More | None = None
-    """What the study measures beside the arms."""
+    """What the study measures after the arms."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What every study's command line takes."""
+    """Options of every study."""
 
     name: str
     """Name of the run folder in runs/."""
     scale: str = "cpu"
-    """'smoke' (seconds), 'cpu' (minutes on two cores) or 'full' (the study's own, for a GPU)."""
+    """Size of the study: 'smoke' (seconds), 'cpu' (minutes on two cores) or 'full' (the study's own
+    size, for a GPU)."""
     data: str = "../shared/data"
-    """Folder of the data sets (cifar10, mnist, ...), or 'hub' for the Hugging Face hub."""
+    """Folder that holds the data sets by name (cifar10, mnist, ...), or 'hub' for the Hugging Face
+    hub."""
     arms: tuple[str, ...] = ()
-    """Arms to run in place of the study's."""
+    """Names of arms, in place of the study's."""
     only: tuple[str, ...] = ()
-    """Run only the set-ups on these data sets, such as cifar10, or with these children."""
+    """Data sets, such as cifar10, or children: runs only the set-ups with these. By default all."""
     pretrained: str | None = None
-    """Hub id or folder of another BERT than the study's, or 'none' for a small random one."""
+    """Hub id or folder of a BERT in place of the study's, or 'none' for a small one with random
+    weights."""
     precision: str = "float32"
-    """'float32', or 'bfloat16': faster where the hardware has it, above all for large children."""
+    """Number format of the child's forward pass: 'float32' or 'bfloat16', which is faster for large
+    children on hardware that supports it."""
     policy: tuple[str, ...] = ()
-    """Policy folders or hub ids, for the arms 'learned' and 'online'."""
+    """Policies for the arms 'learned' and 'online': folders, hub ids, or 'digits', which is part of
+    the package."""
     seeds: int | None = None
-    """Evaluation seeds; by default the scale's."""
+    """Number of evaluation seeds. By default that of the scale."""
     constant_trainings: int | None = None
-    """Child trainings in the search of the best constant; by default the scale's."""
+    """Child trainings in the random search for the best constant. By default those of the scale."""
     robustness: bool = True
-    """Whether children are also tested on attacked and corrupted inputs."""
+    """Whether children are also evaluated on attacked and corrupted inputs."""
     first_batches: int | None = None
-    """Train only so many batches of every child, 2 or more, and report whether the loss falls."""
+    """Number of batches, at least 2: trains only these of every child and reports whether the loss
+    falls."""
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """Worker processes, one child at a time in each; 0 means this process alone."""
+    """Worker processes, each of which trains one child at a time; 0 trains in the main process. By
+    default one process per CPU core."""
     device: str = "cpu"
-    """Where children train."""
+    """Torch device that children train on, such as 'cpu' or 'cuda'."""
 
 
 _SMALL = {"n_train": 64, "n_validation": 100, "n_test": 40}
@@ -149,20 +156,20 @@ SMOKE: dict[Modality, Setup] = {
     "text": Setup("opinions", 8, {"child": "bilstm", "width": 8} | _SMALL),
     "tagging": Setup("mentions", 8, {"child": "tagger", "width": 8} | _SMALL),
 }
-"""Trainings of a fraction of a second on data that are built in."""
+"""Trainings of a fraction of a second on built-in data."""
 
 BERT: dict[str, Any] = {
     "child": "bert", "pretrained": "bert-base-uncased", "batch_size": 32, "optimizer": "adamw",
     "peak_learning_rate": 2e-5, "weight_decay": 0.01, "schedule": "linear",
 }  # fmt: skip
-"""BERT-base as studies 2 and 5 fine-tune it, for 3 epochs."""
+"""Fine-tuning of BERT-base as in studies 2 and 5, which take 3 epochs."""
 
 
 def run_study(study: Study, options: Options) -> int:
-    """Does the whole job; returns the exit code.
+    """Runs the study or the first batches of it; returns the exit code.
 
     Raises:
-        AdaptAugError: a user's mistake, before anything is written.
+        AdaptAugError: a user's mistake, found before anything is written.
     """
     if options.scale not in SCALES:
         raise AdaptAugError(f"scale must be one of {', '.join(SCALES)}, got {options.scale!r}")
@@ -173,7 +180,7 @@ def run_study(study: Study, options: Options) -> int:
     policies = read_policies(options.policy)
     notes = [f"scale: {options.scale}"]
     if scale.unlike:
-        notes.append(f"unlike the study: {scale.unlike}")
+        notes.append(f"differences from the study: {scale.unlike}")
     comparison = Comparison(
         study.title,
         tasks=[
@@ -201,32 +208,32 @@ def run_study(study: Study, options: Options) -> int:
 
 
 def chosen(setups: Sequence[Setup], only: Sequence[str]) -> list[Setup]:
-    """The set-ups on these data sets or with these children; all where none is named.
+    """The set-ups on these data sets or with these children; all if none is named.
 
     Raises:
-        AdaptAugError: a name fits no set-up.
+        AdaptAugError: no set-up has one of the names.
     """
     names = [{setup.data.partition("?")[0], setup.settings["child"]} for setup in setups]
     known = sorted(set().union(*names))
     for name in only:
         if name not in known:
-            raise AdaptAugError(f"only must name some of {', '.join(known)}, got {name!r}")
+            raise AdaptAugError(f"--only must be one or more of {', '.join(known)}, got {name!r}")
     pairs = zip(setups, names, strict=True)
     return [setup for setup, own in pairs if not only or own & set(only)]
 
 
 def started_from(task: Task, pretrained: str | None) -> Task:
-    """The task with another pretrained model, where it has one; 'none' means random weights."""
+    """The task with another pretrained model, if it has one; 'none' means random weights."""
     if task.pretrained is None or pretrained is None:
         return task
     return task.but(pretrained=None if pretrained == "none" else pretrained)
 
 
 def located(data: str, root: str) -> str:
-    """The full name of a data set: built in, in the folder, or on the hub.
+    """The full name of a data set: a built-in one, a folder in `root`, or a hub id.
 
     Raises:
-        AdaptAugError: the folder does not exist, or does not hold the data set.
+        AdaptAugError: the folder does not exist or does not hold the data set.
     """
     name, mark, query = data.partition("?")
     if name in EMBEDDED:
@@ -234,14 +241,12 @@ def located(data: str, root: str) -> str:
     if root == "hub":
         return HUB[name] + mark + query
     if not (Path(root) / name).is_dir():
-        raise AdaptAugError(
-            f"--data must be a folder that holds {name}, or 'hub', got {root!r} without it"
-        )
+        raise AdaptAugError(f"--data must be 'hub' or a folder that holds {name}, got {root!r}")
     return f"{Path(root) / name}{mark}{query}"
 
 
 def lexicon(data: str, root: str) -> str | None:
-    """Synonyms for sentences: the built-in task's own, or those that lie beside the data."""
+    """The lexicon for sentences: that of the built-in task, or the file beside the data."""
     name = data.partition("?")[0]
     if name in EMBEDDED:
         return name

@@ -1,4 +1,4 @@
-"""Arms over tasks in one table, from the command line."""
+"""Comparisons of arms on tasks, from the command line."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.training.task import Task
 from experiments import compare
 from experiments.common.cli import ChildOptions
-from experiments.common.comparison import Comparison, judge
+from experiments.common.comparison import Comparison, evaluate
 from experiments.compare import read_task
 
 SMALL = [
@@ -25,14 +25,14 @@ SMALL = [
 
 @pytest.fixture
 def here(here: Path) -> Path:
-    """With policies in it."""
+    """An empty working directory with three policies."""
     ops = dict.fromkeys(("cheap", "dear"), ("rotate", "hflip")) | {"words": ("swap", "masking")}
     for name, own in ops.items():
         save_policy(here / name / "policy", Policy(PolicyNetwork(2), own))
     return here
 
 
-def test_policies_and_rules_over_several_tasks(here: Path, call, capsys) -> None:
+def test_compare_evaluates_each_task_under_the_arms_that_suit_it(here: Path, call, capsys) -> None:
     code = call(
         compare, "--name", "a", "--tasks", "digits:50x8", "digits:40x4", "opinions:50x4@bilstm",
         "--policy", "words/policy", "cheap/policy", "dear/policy", "--no-robustness",
@@ -45,15 +45,17 @@ def test_policies_and_rules_over_several_tasks(here: Path, call, capsys) -> None
     arms = [set(entry["arms"]) for entry in summary["tasks"]]
     assert arms == [images, images, {"none", "constant", "learned words"}]
     # The policy that the others are compared with is the first that suits the data.
-    rivals = [set(entry["learned_minus"]) for entry in summary["tasks"]]
-    assert rivals == [images - {"learned cheap"}] * 2 + [{"none", "constant"}]
+    others = [set(entry["learned_minus"]) for entry in summary["tasks"]]
+    assert others == [images - {"learned cheap"}] * 2 + [{"none", "constant"}]
     assert [entry["task"]["steps"] for entry in summary["tasks"]] == [8, 4, 4]
     records = json.loads((run / "records.json").read_text())
     assert len(records) == 2 * (4 + 4 + 3)
     assert {record["seed"] for record in records} == {1_000_000, 1_000_001}
-    assert {tuple(r["ops"]) for r in records if r["dataset"] == "opinions"} == {("swap", "masking")}
-    # The rules act on the policies' ops, and twins of one network do the same.
-    assert {tuple(r["ops"]) for r in records if r["dataset"] == "digits"} == {("rotate", "hflip")}
+    ops = {tuple(r["ops"]) for r in records if r["dataset"] == "opinions"}
+    assert ops == {(), ("swap", "masking")}  # none has no ops
+    # The rules act on the policies' ops, and two policies with equal weights act alike.
+    ops = {tuple(r["ops"]) for r in records if r["dataset"] == "digits"}
+    assert ops == {(), ("rotate", "hflip")}
     twins = [[r["accuracy"] for r in records if r["arm"] == f"learned {n}"] for n in
              ("cheap", "dear")]  # fmt: skip
     assert twins[0] == twins[1]
@@ -72,7 +74,7 @@ def test_policies_and_rules_over_several_tasks(here: Path, call, capsys) -> None
         (AdaptAugError("too large"), 2, "error: too large"),
     ],
 )
-def test_an_interruption_leaves_the_tasks_that_are_done(
+def test_interrupted_comparison_keeps_the_finished_tasks(
     here: Path, call, monkeypatch, capsys, error: BaseException, ends: int, said: str
 ) -> None:
     trained = Pool.run
@@ -103,13 +105,13 @@ def test_an_interruption_leaves_the_tasks_that_are_done(
     assert (run_folder / "report.md").exists()
 
 
-def test_a_task_in_words() -> None:
+def test_read_task_splits_data_set_budget_and_child() -> None:
     task = read_task("opinions:50x20", ChildOptions(lexicon="opinions"))
     assert (task.dataset, task.n_train, task.steps, task.child) == ("opinions", 50, 20, "bilstm")
     assert read_task("digits:50x20@resnet18", ChildOptions()).child == "resnet18"
 
 
-def test_all_is_expanded_in_place_and_the_same_task_in_other_words_runs_once(monkeypatch) -> None:
+def test_all_expands_to_every_arm_and_equal_tasks_are_merged(monkeypatch) -> None:
     found: list[Comparison] = []
     monkeypatch.setattr(compare, "run_comparison", lambda given, *_: found.append(given) or 0)
     options = compare.Options(
@@ -124,11 +126,11 @@ def test_all_is_expanded_in_place_and_the_same_task_in_other_words_runs_once(mon
 
 
 class EnoughError(Exception):
-    """All jobs have been seen."""
+    """Ends a comparison before the evaluation."""
 
 
 class Watching:
-    """A pool that trains nothing: dear children are a little better."""
+    """A pool that trains nothing: the stronger the augmentation, the better and the costlier."""
 
     def __init__(self) -> None:
         self.jobs = {}
@@ -143,8 +145,8 @@ class Watching:
         ]
 
 
-def test_the_best_constant_is_searched_as_it_is_judged() -> None:
-    """With the study's variants, the policy's costs, and the lambda that was asked for."""
+def test_search_for_the_best_constant_uses_the_settings_of_its_evaluation() -> None:
+    """The study's variants, the policy's cost table and the given price of compute."""
     op, costs = generated(steps=1), CostTable(observe=2.0)
     found = {}
     for cost_weight in (0.0, 100.0):
@@ -159,7 +161,7 @@ def test_the_best_constant_is_searched_as_it_is_judged() -> None:
         [setting] = comparison.settings()
         pool = Watching()
         with pytest.raises(EnoughError, match=r"^$"):
-            judge(comparison, setting, pool, "evaluation")
+            evaluate(comparison, setting, pool, "evaluation")
         _, best, learned = pool.jobs["evaluation"]
         assert learned.arm.name == "learned images"
         for job in (*pool.jobs["best constant"], best):
@@ -172,9 +174,12 @@ def test_the_best_constant_is_searched_as_it_is_judged() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--tasks", "digits"], "a task must read DATASET:N_TRAINxSTEPS[@CHILD], got 'digits'"),
-        (["--tasks", "digits:100"], "a task must read"),
-        (["--tasks", "digits:100x"], "a task must read"),
+        (
+            ["--tasks", "digits"],
+            "the form DATASET:N_TRAINxSTEPS[@CHILD], got 'digits'",
+        ),
+        (["--tasks", "digits:100"], "a task must have the form"),
+        (["--tasks", "digits:100x"], "a task must have the form"),
         (["--tasks", "digits:0x4"], "n_train must be at least 1"),
         (["--tasks", "digits:50x4@transformer"], "child must be one of"),
         (["--tasks", "./nowhere:50x4"], "./nowhere"),
@@ -190,7 +195,7 @@ def test_the_best_constant_is_searched_as_it_is_judged() -> None:
         (["--arms"], "arms must be at least 1"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_leaves_nothing(
+def test_mistake_is_a_one_sentence_error_and_writes_nothing(
     here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
     assert call(compare, "--name", "bad", *SMALL, *arguments) == 2

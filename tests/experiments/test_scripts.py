@@ -1,4 +1,4 @@
-"""The scripts from the command line, as small as they go: real trainings, real files."""
+"""Search, transfer and sweep from the command line: tiny trainings that write real files."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.training.task import Task
 from experiments import sweep_ops, train_policy, transfer_policy
+from experiments.transfer_policy import search_objective
 
 SMALL = [
     "--episodes", "36", "--steps", "16", "--n-train", "50", "--seeds", "2",
@@ -26,7 +27,7 @@ RUN_FOLDER = {"config.json", "checkpoints", "policy", "summary.json", "report.md
 
 
 @pytest.mark.slow
-def test_search_then_transfer(here: Path, call, capsys) -> None:
+def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys) -> None:
     assert call(train_policy, "--name", "a", *SMALL) == 0
     run = here / "runs" / "a"
     names = {path.name for path in run.iterdir()}
@@ -42,6 +43,8 @@ def test_search_then_transfer(here: Path, call, capsys) -> None:
     }  # fmt: skip
     assert set(summary["arms"]) == arms
     assert summary["learned_minus"]["none"]["n"] == 2
+    for arm, scores in summary["arms"].items():
+        assert scores["score"] == scores["accuracy"], arm
     table = capsys.readouterr().out
     assert all(arm in table for arm in arms)
 
@@ -57,7 +60,7 @@ def test_search_then_transfer(here: Path, call, capsys) -> None:
     assert list((here / "runs" / "b").glob("events.out*"))
     assert load_policy(here / "runs" / "b" / "policy").provenance["dataset"] == "digits"
 
-    # The same name once more, and a search resumed with another seed.
+    # The same name again, and a search resumed with another seed.
     before = (run / "summary.json").read_bytes()
     assert call(train_policy, "--name", "a", *SMALL) == 2
     assert "exists already" in capsys.readouterr().err
@@ -66,10 +69,11 @@ def test_search_then_transfer(here: Path, call, capsys) -> None:
     assert (run / "summary.json").read_bytes() == before
 
 
-def test_a_terminated_search_leaves_a_policy_and_no_worker(tmp_path: Path) -> None:
-    """As a cluster's scheduler ends a job: SIGTERM, to the parent alone."""
+@pytest.mark.slow
+def test_terminated_search_leaves_a_policy_and_no_worker(tmp_path: Path) -> None:
+    """A cluster's scheduler ends a job with SIGTERM to the parent process only."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.train_policy", *SMALL[4:8], "--episodes", "1000",
+        [sys.executable, "-m", "experiments.train_policy", *SMALL[2:8], "--episodes", "1000",
          "--training.width", "4", "--training.processes", "2"],
         stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
@@ -96,7 +100,7 @@ def _wait(condition: Callable[[], bool]) -> bool:
 
 
 def _alive(group: int) -> bool:
-    """Whether any process of the group is there."""
+    """Whether any process of the group still runs."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -104,7 +108,7 @@ def _alive(group: int) -> bool:
     return True
 
 
-def test_sweep_tells_each_ops_worth(here: Path, call, capsys) -> None:
+def test_sweep_has_a_row_for_each_op_that_suits_the_data(here: Path, call, capsys) -> None:
     code = call(
         sweep_ops, "--steps", "8", "--seeds", "2", "--ops", "rotate", "hue",
         "--training.processes", "0", "--training.width", "4",
@@ -125,7 +129,7 @@ def test_sweep_tells_each_ops_worth(here: Path, call, capsys) -> None:
         ("mentions", None, set(), {"labelwise", "mention", "segments", "masking"}),
     ],
 )  # fmt: skip
-def test_a_search_on_sentences_and_its_transfer(
+def test_search_and_transfer_on_sentences_use_the_ops_and_arms_of_the_modality(
     here: Path, call, capsys, dataset: str, lexicon: str | None, arms: set, ops: set
 ) -> None:
     kind = ["--dataset", dataset] + ([] if lexicon is None else ["--training.lexicon", lexicon])
@@ -137,7 +141,9 @@ def test_a_search_on_sentences_and_its_transfer(
         "none", "constant", "ramp", "random", "untrained policy", "learned", "best constant",
     }  # fmt: skip
     assert set(load_policy(here / "runs" / "a" / "policy").ops) == ops
-    assert ("F1 %" in said) == (dataset == "mentions")
+    metric = "f1" if dataset == "mentions" else "accuracy"
+    assert all(scores["score"] == scores[metric] for scores in summary["arms"].values())
+    assert ("F1 %" in said) == (metric == "f1")
     code = call(
         transfer_policy, "--name", "b", "--policy", "runs/a/policy", *kind,
         "--budgets", "50x16", "60x8", "--seeds", "2",
@@ -147,7 +153,7 @@ def test_a_search_on_sentences_and_its_transfer(
     assert "60 examples, 8 steps" in capsys.readouterr().out
 
 
-def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> None:
+def test_sweep_on_sentences_has_a_row_for_eda(here: Path, call, capsys) -> None:
     code = call(
         sweep_ops, "--dataset", "opinions", "--training.lexicon", "opinions",
         "--steps", "8", "--seeds", "2", "--magnitudes", "0.5",
@@ -177,21 +183,23 @@ def test_sweep_shows_eda_beside_the_ops_on_words(here: Path, call, capsys) -> No
         (["--resume"], "config.json"),
         (["--tasks", "none.json"], "none.json"),
         (["--seeds", "0"], "seeds must be at least 1"),
-        (["--actor", "oracle"], "actor must be one of"),
-        (["--screening", "1"], "screening must lie in [0, 1), a share, got 1"),
-        (["--safeguard", "-0.1"], "safeguard must lie in [0, 1), a share, got -0.1"),
-        (["--screening", "0.5", "--safeguard", "0.5"], "must leave a share for PPO, got 0.5"),
+        (["--warm-start-share", "1"], "warm_start_share must lie in [0, 1), got 1"),
+        (["--min-epochs-share", "-0.1"], "min_epochs_share must lie in [0, 1), got -0.1"),
+        (
+            ["--warm-start-share", "0.5", "--min-epochs-share", "0.5"],
+            "must leave a share for PPO, got 0.5",
+        ),
         (["--seed", "-1"], "seed must lie in 0..4294967295, got -1"),
         (["--cost-weight", "nan"], "cost_weight must be a number of at least 0, got nan"),
         (["--constant-share", "inf"], "constant_share must be a number of at least 0, got inf"),
         (["--training.device", "cuda:99"], "device"),
         (["--training.processes", "-1"], "processes"),
         (["--dataset"], "datasets"),
-        (["--name", ""], "name must be that of a folder in runs/, got ''"),
-        (["--name", "../bad"], "name must be that of a folder in runs/, got '../bad'"),
+        (["--name", ""], "name must be the name of a folder in runs/, got ''"),
+        (["--name", "../bad"], "name must be the name of a folder in runs/, got '../bad'"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_leaves_nothing(
+def test_mistake_is_a_one_sentence_error_and_writes_nothing(
     here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
     assert call(train_policy, "--name", "bad", *arguments) == 2
@@ -209,7 +217,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
         (["--policy", "."], "config.json"),
     ],
 )
-def test_transfer_needs_a_policy(
+def test_transfer_without_a_readable_policy_is_an_error(
     here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
     assert call(transfer_policy, *arguments) == 2
@@ -217,39 +225,40 @@ def test_transfer_needs_a_policy(
     assert not (here / "runs").exists()
 
 
-def test_a_rival_search_takes_runs_shorter_than_the_decision_interval() -> None:
+def test_random_search_of_a_transfer_allows_runs_shorter_than_the_decision_interval() -> None:
     tasks = [Task(steps=400, decision_interval=50), Task(steps=20, decision_interval=20)]
     policy = Policy(PolicyNetwork(1), ("rotate",))
-    trial = transfer_policy._trial(policy, tasks, CostTable(), transfer_policy.Options("policy"))
-    assert trial.tasks[0].task.decision_interval == 20
+    objective = search_objective(policy, tasks, CostTable(), transfer_policy.Options("policy"))
+    assert objective.tasks[0].task.decision_interval == 20
 
 
-def test_a_rival_search_prices_compute_as_the_policys_search_did() -> None:
+def test_random_search_of_a_transfer_uses_the_cost_weight_of_the_policys_search() -> None:
     policy = Policy(PolicyNetwork(1), ("rotate",), provenance={"cost_weight": 2})
 
     def price(policy: Policy, **given: float) -> float:
         options = transfer_policy.Options("policy", **given)
-        return transfer_policy._trial(policy, [Task()], CostTable(), options).cost_weight
+        return search_objective(policy, [Task()], CostTable(), options).cost_weight
 
     assert price(policy) == 2
     assert price(policy, cost_weight=0.5) == 0.5
     assert price(replace(policy, provenance={})) == 0.05
 
 
-def test_a_transfer_finds_a_wrong_range_before_it_writes(here: Path, call, capsys) -> None:
+def test_transfer_rejects_a_wrong_range_before_it_writes(here: Path, call, capsys) -> None:
     arguments = ["--policy", "digits", "--adapt", "12", "--adapt-steps", "30", "10"]
     assert call(transfer_policy, "--name", "bad", *arguments) == 2
     assert "steps must be a range of ascending" in capsys.readouterr().err
     assert not (here / "runs").exists()
 
 
-def test_a_transfer_of_no_epoch_is_refused(here: Path, call, capsys) -> None:
+def test_transfer_rejects_epochs_below_one(here: Path, call, capsys) -> None:
     assert call(transfer_policy, "--policy", "digits", "--epochs", "5", "-3") == 2
     assert "epochs must be at least 1, got -3" in capsys.readouterr().err
     assert not (here / "runs").exists()
 
 
-def test_a_search_resumed_over_other_tasks_is_refused(here: Path, call, capsys) -> None:
+@pytest.mark.slow
+def test_resumed_search_rejects_other_tasks(here: Path, call, capsys) -> None:
     tasks = here / "tasks.json"
     tasks.write_text('[{"n_train": 50, "steps": [4, 16]}]')
     assert call(train_policy, "--name", "a", *SMALL, "--tasks", "tasks.json") == 0
@@ -258,12 +267,12 @@ def test_a_search_resumed_over_other_tasks_is_refused(here: Path, call, capsys) 
     assert "got another searched_over" in capsys.readouterr().err
 
 
-def test_a_search_for_few_examples_has_one_of_each_class() -> None:
+def test_search_range_has_at_least_one_example_per_class() -> None:
     (few,) = train_policy.Options(n_train=15).task_ranges()
     assert few.n_train == (10, 60)
 
 
-def test_transfer_needs_an_op_that_suits_the_data(here: Path, call, capsys) -> None:
+def test_transfer_rejects_a_policy_without_an_op_for_the_data(here: Path, call, capsys) -> None:
     save_policy(here / "policy", Policy(PolicyNetwork(1), ("rotate",)))
     arguments = ["--policy", "policy", "--dataset", "opinions", "--name", "bad"]
     assert call(transfer_policy, *arguments) == 2

@@ -1,3 +1,5 @@
+"""The bare loop does the same work as the environment, bit for bit."""
+
 import math
 from collections.abc import Callable
 
@@ -17,7 +19,7 @@ from experiments.benchmarks.contests import episodes
 
 
 def images_seen(work: Callable[[], object]) -> int:
-    """How many images go through children while the work is done."""
+    """Number of images that pass through children during the call."""
     seen = 0
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], _output: object) -> None:
@@ -31,24 +33,24 @@ def images_seen(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("steps", [8, 50])
-def test_bare_loop_does_the_environments_work(steps: int) -> None:
+def test_bare_loop_and_environment_process_equally_many_images(steps: int) -> None:
     episode, bare = episodes(steps)
-    # Batches of 32; nine times the first training and all 500 held-out images; seven times ten
-    # probes.
+    # Batches of 32; nine evaluations of the first training images and all 500 validation images;
+    # seven times ten probes.
     expected = 32 * steps + 9 * (PROBE_SIZE + 500) + 7 * 10 * PROBE_SIZE
     assert images_seen(episode) == images_seen(bare) == expected
 
 
-def test_bare_loop_ends_where_the_environment_does() -> None:
+def test_bare_loop_has_the_environments_final_metrics() -> None:
     episode, bare = episodes(50)
     with one_thread():
         last, observation = bare(), episode()
     seen = dict(zip(GLOBAL_FEATURES, observation, strict=False))
     assert seen["validation_loss"] == np.float32(last.loss / math.log(10))  # bit for bit
-    assert seen["validation_accuracy"] == np.float32((last.accuracy - 0.1) / 0.9)
+    assert seen["validation_score"] == np.float32((last.score - 0.1) / 0.9)
 
 
-def test_bare_probes_are_the_observers() -> None:
+def test_bare_probes_equal_those_of_the_observer() -> None:
     op_space, parts = OpSpace(["rotate", "noise", "mixup"]), split(load("digits"), 100, 200, seed=0)
     observer = Observer(op_space, parts.train, parts.validation, 10, seed=3)
     with torch.random.fork_rng():

@@ -1,4 +1,4 @@
-"""EDA on strings does what its authors' code does, on sentences whose outcome is known."""
+"""EDA on strings, on sentences whose outcome is known from the authors' code."""
 
 import random
 
@@ -23,11 +23,11 @@ def draws():
     return random.Random(0)
 
 
-def test_cleaning_leaves_lower_case_letters_and_single_spaces():
+def test_only_letters_leaves_lower_case_letters_and_single_spaces():
     assert only_letters(" It's a well-made,\tGOOD film!\n") == "its a well made good film "
 
 
-def test_every_technique_makes_one_sentence(draws):
+def test_eda_makes_one_sentence_per_technique(draws):
     results = eda("The good film, 10 times!", LEXICON, draws)
     assert len(results) == len(TECHNIQUES) == 4
     assert results[0] in {"the fine film times", "the nice film times", "the good movie times"}
@@ -36,7 +36,7 @@ def test_every_technique_makes_one_sentence(draws):
     assert eda("film", {}, draws) == ["film"] * 4
 
 
-def test_a_word_is_replaced_wherever_it_occurs_and_stop_words_never(draws):
+def test_synonym_replacement_replaces_all_occurrences_but_no_stop_words(draws):
     results = {" ".join(synonym_replacement(WORDS, 1, LEXICON, draws)) for _ in range(60)}
     assert results == {
         "the fine film is the fine one",
@@ -45,7 +45,7 @@ def test_a_word_is_replaced_wherever_it_occurs_and_stop_words_never(draws):
     }
 
 
-def test_as_many_synonyms_are_inserted_as_asked_for(draws):
+def test_random_insertion_inserts_the_given_number_of_synonyms(draws):
     for _ in range(20):
         result = random_insertion(WORDS, 2, {"good": ("fine",)}, draws)
         if len(result) == 9:
@@ -54,14 +54,14 @@ def test_as_many_synonyms_are_inserted_as_asked_for(draws):
     assert random_insertion(WORDS, 2, {}, draws) == WORDS
 
 
-def test_a_swap_exchanges_two_words(draws):
+def test_random_swap_exchanges_two_words(draws):
     result = random_swap(list("abcdef"), 1, {}, draws)
     assert sorted(result) == list("abcdef")
     assert sum(a != b for a, b in zip(result, "abcdef", strict=True)) == 2
     assert random_swap(["a"], 3, {}, draws) == ["a"]
 
 
-def test_deletion_drops_a_tenth_and_leaves_a_word(draws):
+def test_random_deletion_drops_a_tenth_but_never_all_words(draws):
     words = [str(index) for index in range(10_000)]
     result = random_deletion(words, 0, {}, draws)
     assert len(result) == pytest.approx(9000, rel=0.02)

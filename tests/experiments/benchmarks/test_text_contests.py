@@ -1,4 +1,4 @@
-"""Both sides of the contests about words do the same work."""
+"""Both sides of the contests on sentences do the same work."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from experiments.benchmarks.string_eda import ALPHA, TECHNIQUES
 from experiments.benchmarks.text_contests import id_work, random_sentences, step_works, string_works
 
 
-def test_sentences_have_twenty_to_thirty_words_of_the_task():
+def test_sentences_have_20_to_30_words_of_the_task():
     examples = random_sentences(500)
     lengths = (examples.inputs > 0).sum(1)
     assert examples.inputs.shape == (500, 30)
@@ -18,7 +18,7 @@ def test_sentences_have_twenty_to_thirty_words_of_the_task():
     assert torch.equal(examples.inputs, random_sentences(500).inputs)
 
 
-def test_both_sides_change_as_much():
+def test_ops_and_string_eda_change_equally_many_words():
     examples = random_sentences(1000)
     ours = dict(zip(TECHNIQUES, id_work(examples)(), strict=True))
     works = string_works(examples)
@@ -29,14 +29,14 @@ def test_both_sides_change_as_much():
         return float((ids > 0).sum()) / words
 
     assert tokens(ours["deletion"]) == pytest.approx(1 - ALPHA, abs=0.01)
-    # Punctuation counts as words here, and is gone there.
+    # Punctuation marks are words of AdaptAug's ids; string EDA removes them.
     assert 0.8 < tokens(theirs["deletion"]) / tokens(theirs["swap"]) < 0.92
     assert tokens(ours["insertion"]) == pytest.approx(1 + ALPHA, abs=0.03)  # less what is cut
     assert tokens(theirs["insertion"]) / tokens(theirs["swap"]) > 1.05
-    assert len(works["on lists"]()) == len(TECHNIQUES) * 1000
+    assert len(works["EDA on lists"]()) == len(TECHNIQUES) * 1000
 
 
-def test_a_step_is_compared_with_all_ops_on_as_many_sentences(monkeypatch):
+def test_training_step_and_ops_process_equally_many_sentences(monkeypatch):
     monkeypatch.setattr(text_contests, "CHUNK", 2)
     works = step_works(8)
     assert works["BiLSTM"]().loss == pytest.approx(0.7, abs=0.3)

@@ -1,4 +1,4 @@
-"""The table of arms: what each makes of a setting."""
+"""The arms of a comparison: name, ops and controller of each in a given setting."""
 
 import math
 
@@ -38,14 +38,14 @@ def setting_of(modality: str, **more) -> Setting:
     return Setting(TASKS[modality], usual.ops, usual.hand_set, **more)
 
 
-def test_amounts_become_shares_of_each_ops_range() -> None:
+def test_magnitudes_of_amounts_match_hand_computation() -> None:
     amounts = {"rotate": 15, "brightness": 0.2, "zoom": math.log(1.2), "crop": 0.125}
     assert magnitudes_of(amounts) == pytest.approx(
         {"rotate": 15 / 30, "brightness": 0.4, "zoom": math.log(1.2) / math.log(1.5), "crop": 1.0}
     )
 
 
-def test_study_3s_ops_by_hand() -> None:
+def test_efficient_pipeline_matches_the_amounts_of_study_3() -> None:
     [entrant] = entrants(["efficient pipeline"], setting_of("image"))
     assert entrant.arm.ops == ("rotate", "hflip", "brightness", "zoom", "noise")
     assert entrant.arm.controller.decide(0.5, None) == pytest.approx(
@@ -53,7 +53,7 @@ def test_study_3s_ops_by_hand() -> None:
     )
 
 
-def test_the_reactive_rule_starts_from_flip_and_crop() -> None:
+def test_lowest_level_of_the_reactive_rule_has_only_crop_and_flip() -> None:
     magnitudes = magnitudes_of(HAND_SET["full complexity"]["image"])
     setting = Setting(IMAGES, tuple(magnitudes), magnitudes)
     [entrant] = entrants(["reactive"], setting)
@@ -63,7 +63,7 @@ def test_the_reactive_rule_starts_from_flip_and_crop() -> None:
 
 
 @pytest.mark.parametrize("modality", TASKS)
-def test_every_arm_has_a_name_and_ops_that_suit_the_data(modality: str) -> None:
+def test_every_arm_has_a_unique_name_and_an_op_for_the_data(modality: str) -> None:
     op = DEFAULTS[modality].ops[0]
     policy = Policy(PolicyNetwork(1), (op,))
     setting = setting_of(modality, policies={"learned": policy}, best=[0.5] * 5)
@@ -77,18 +77,19 @@ def test_every_arm_has_a_name_and_ops_that_suit_the_data(modality: str) -> None:
     assert ("crop and flip" in names) == (modality == "image")
     assert ("EDA" in names) == (modality == "text")
     assert ("generative" in names) == (modality != "tagging")
-    for entrant in found:
+    assert found[0].arm.ops == ()  # none
+    for entrant in found[1:]:
         assert any(OpSpace(entrant.arm.ops).applies(modality)), entrant.arm.name
 
 
-def test_without_a_lexicon_no_arm_needs_one() -> None:
+def test_arms_that_need_synonyms_are_left_out_without_a_lexicon() -> None:
     setting = Setting(TASKS["text"].but(lexicon=None), ("swap", "deletion"), {"swap": 0.5})
     found = {entrant.arm.name: entrant.arm for entrant in entrants(ARMS, setting)}
     assert "EDA" not in found
     assert found["cheap ops"].ops == ("swap", "deletion")
 
 
-def test_policies_have_arms_of_their_own_in_the_rhythm_they_were_searched_in() -> None:
+def test_each_policy_has_its_own_arms_with_its_number_of_decisions() -> None:
     policies = {
         f"learned {name}": Policy(PolicyNetwork(1), ("rotate",), decisions=count)
         for name, count in (("a", 4), ("b", 16))
@@ -107,7 +108,7 @@ def test_policies_have_arms_of_their_own_in_the_rhythm_they_were_searched_in() -
     }
 
 
-def test_a_policy_for_images_is_no_arm_on_sentences() -> None:
+def test_fitting_leaves_out_policies_of_another_modality() -> None:
     images, words = (Policy(PolicyNetwork(1), (op,)) for op in ("rotate", "swap"))
     policies = {"learned images": images, "learned words": words}
     assert list(fitting(policies, TASKS["image"])) == ["learned images"]
@@ -124,7 +125,7 @@ def test_a_policy_for_images_is_no_arm_on_sentences() -> None:
         (50, None, 100, [50, 100]),
     ],
 )
-def test_one_rhythm_the_users_then_the_policys(
+def test_decision_interval_is_the_users_else_the_policys(
     users: int | None, policys: int | None, steps: int, boundaries: list[int]
 ) -> None:
     policy = Policy(PolicyNetwork(1), ("rotate",), decisions=4, decision_interval=policys)
@@ -132,7 +133,7 @@ def test_one_rhythm_the_users_then_the_policys(
     assert task.boundaries() == boundaries
 
 
-def test_each_policy_observes_with_its_own_costs_and_the_others_with_the_firsts() -> None:
+def test_arms_of_a_policy_use_its_cost_table_and_all_others_the_first_policys() -> None:
     tables = [CostTable(observe=2.0), CostTable(observe=3.0)]
     policies = {
         f"learned {number}": Policy(PolicyNetwork(1), ("rotate",), costs=costs)
@@ -144,28 +145,27 @@ def test_each_policy_observes_with_its_own_costs_and_the_others_with_the_firsts(
     assert entrants(["none"], setting_of("image"))[0].costs == CostTable()
 
 
-def test_an_arm_named_twice_runs_once() -> None:
+def test_arm_that_is_named_twice_is_trained_once() -> None:
     found = entrants(["none", "ADA", "none"], setting_of("image"))
     assert [entrant.arm.name for entrant in found] == ["none", "ADA"]
 
 
-def test_none_does_not_train_a_generator_and_the_others_take_the_settings_given() -> None:
+def test_variants_replace_registered_generators() -> None:
     op = generated(steps=1)
     setting = Setting(IMAGES, ("generated", "hflip"), {"generated": 0.3}, variants={op.name: op})
-    none, constant, generative = entrants(["none", "constant", "generative"], setting)
-    assert none.arm.ops == ("hflip",)
+    constant, generative = entrants(["constant", "generative"], setting)
     assert constant.arm.ops == (op, "hflip")
     assert isinstance(generative.arm.controller, Constant)
     assert generative.arm.ops == (op,)
     assert generative.arm.controller.magnitudes == [0.3]
 
 
-def test_an_unknown_arm_is_one_sentence() -> None:
+def test_unknown_arm_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(AdaptAugError, match=r"an arm must be one of none, crop and flip.*'nones'"):
         entrants(["nones"], setting_of("image"))
 
 
-def test_digits_are_grayscale_so_saturation_is_left_out() -> None:
+def test_colour_ops_are_left_out_on_grayscale_data() -> None:
     assert load("digits").channels == 1
     [entrant] = entrants(["cheap ops"], setting_of("image"))
     assert "saturation" in HAND_SET["cheap ops"]["image"]

@@ -1,4 +1,4 @@
-"""Which ops a search takes where a user does not say."""
+"""Default ops, learning rates and tasks."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from experiments.common.defaults import PEAK_LEARNING_RATES, suiting
 from experiments.train_policy import Options
 
 
-def test_ops_without_synonyms_are_left_out_and_named(capsys) -> None:
+def test_ops_that_need_synonyms_are_left_out_and_printed(capsys) -> None:
     ops = ("rotate", "synonym", "masking", "insertion", "mention")
     assert suiting(ops, load("opinions"), None) == ("masking",)
     assert capsys.readouterr().out.strip().endswith(": synonym, insertion")
@@ -19,26 +19,26 @@ def test_ops_without_synonyms_are_left_out_and_named(capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
-def test_ops_of_the_users_that_need_synonyms_are_left_out_of_a_search_without_any() -> None:
+def test_search_without_lexicon_drops_the_users_ops_that_need_synonyms() -> None:
     options = Options(dataset=("opinions",), ops=("rotate", "synonym", "masking"))
     task = options.training.task("opinions", 100, 10)
     assert options.op_names(task) == ("rotate", "masking")
     assert options.op_names(task.but(lexicon="opinions")) == ("rotate", "synonym", "masking")
 
 
-def test_no_op_that_suits() -> None:
+def test_op_space_without_an_op_for_the_data_is_an_error() -> None:
     with pytest.raises(AdaptAugError, match="some op must suit tagging data, got rotate for data"):
         suiting(("rotate",), load("mentions"), None)
 
 
-def test_a_search_over_images_and_words_takes_the_ops_of_both() -> None:
+def test_search_over_two_modalities_has_the_ops_of_both() -> None:
     options = Options(dataset=("opinions", "digits"), training=ChildOptions(lexicon="opinions"))
     ops = options.op_names(options.training.task("opinions", 100, 10))
     assert ops[:5] == ("synonym", "insertion", "swap", "deletion", "masking")
     assert {"rotate", "mixup"} < set(ops)
 
 
-def test_every_child_has_its_usual_learning_rate() -> None:
+def test_default_learning_rate_depends_on_the_child() -> None:
     assert set(PEAK_LEARNING_RATES) == set(CHILDREN)
     options = [
         ChildOptions(),
@@ -51,7 +51,7 @@ def test_every_child_has_its_usual_learning_rate() -> None:
     assert rates == [1e-2, 1e-3, 0.5, 5e-4, 2e-5]
 
 
-def test_options_reach_the_task() -> None:
+def test_child_options_are_passed_to_the_task() -> None:
     options = ChildOptions(
         pretrained="some/model", schedule="linear", optimizer="adamw", weight_decay=0.01
     )

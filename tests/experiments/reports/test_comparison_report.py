@@ -1,20 +1,18 @@
-"""Tables and figures of a comparison, against numbers worked out by hand."""
+"""Tables and figures of a comparison, compared with numbers computed by hand."""
 
 import pytest
 
 from adaptaug.evaluation.statistics import summarise
-from adaptaug.training.task import Task
 from experiments.reports.comparison_report import (
-    adapts,
     interval_rows,
     learned_rows,
     overview_rows,
     robustness_rows,
     score_rows,
-    slugs,
+    varies,
     write_comparison,
 )
-from experiments.reports.figures import unbeaten
+from experiments.reports.figures import pareto_front
 
 TASK = {"dataset": "data/digits", "child": "cnn", "n_train": 100, "steps": 400}
 
@@ -42,10 +40,10 @@ def entry_of(accuracy: dict, **task) -> dict:
         "seeds": [0, 1, 2],
         "notes": [],
     }
-    return entry | summarise(found)
+    return entry | summarise(found, "f1" if task.get("modality") == "tagging" else "accuracy")
 
 
-def test_scores_by_hand() -> None:
+def test_score_rows_match_hand_computation() -> None:
     heading, best, plain = score_rows(entry_of({"none": 0.5, "learned": 0.6}))
     assert heading == (
         "arm", "accuracy %", "95% interval", "F1 %", "precision %", "recall %", "test loss",
@@ -59,7 +57,7 @@ def test_scores_by_hand() -> None:
     assert plain[7:11] == ("", "", "1.0", "1.00")
 
 
-def test_intervals_by_hand() -> None:
+def test_interval_rows_match_hand_computation() -> None:
     entry = entry_of({"none": 0.5})
     entry["arms"]["none"]["loss"]["ci95"] = [1.25, 1.625]
     assert interval_rows(entry) == [
@@ -68,18 +66,18 @@ def test_intervals_by_hand() -> None:
     ]
 
 
-def test_intervals_of_tagging_leave_out_the_score_in_front() -> None:
+def test_interval_rows_omit_the_score_that_score_rows_have() -> None:
     tagging = interval_rows(entry_of({"none": 0.5}, modality="tagging"))
     assert tagging[0][1:4] == ("accuracy %", "precision %", "recall %")
     assert tagging[1][1] == "50.0 to 50.2"
 
 
-def test_severities_are_averaged() -> None:
+def test_robustness_rows_average_over_severities() -> None:
     rows = robustness_rows(entry_of({"none": 0.5}))
     assert rows == [("arm", "clean", "noise"), ("none", "50.0", "30.0")]
 
 
-def test_marks_against_none_and_against_the_learned_policy() -> None:
+def test_overview_marks_compare_with_none_and_learned_rows_with_the_policy() -> None:
     entries = [entry_of({"none": 0.5, "learned": 0.6, "bad": 0.4}), entry_of({"none": 0.5})]
     entries[1]["task"] = TASK | {"steps": 100}
     assert overview_rows(entries) == [
@@ -94,31 +92,40 @@ def test_marks_against_none_and_against_the_learned_policy() -> None:
     ]
 
 
-def test_tagging_is_judged_by_f1() -> None:
+def test_score_of_tagging_is_f1() -> None:
     rows = score_rows(entry_of({"none": 0.9}, modality="tagging"))
     assert rows[0][1] == "F1 %"
     assert rows[1][1] == "50.0"
     assert "accuracy %" in rows[0]
 
 
+def test_notes_under_tables_name_the_metric(tmp_path) -> None:
+    entries = [entry_of({"none": 0.9}, modality="tagging"), entry_of({"none": 0.9}) | {"name": "b"}]
+    summary = {"title": "a test", "notes": [], "command": "run", "tasks": entries}
+    text = write_comparison(tmp_path, summary, 2 * [records({"none": 0.9})]).read_text()
+    assert "\n\nTest accuracy or F1 in per cent. ▲" in text
+    assert "\n\nTest F1 in per cent on clean" in text
+    assert "\n\nTest accuracy in per cent on clean" in text
+
+
 @pytest.mark.filterwarnings("error")
-def test_report_says_who_is_no_better_than_chance_and_what_was_noted(tmp_path) -> None:
+def test_report_names_arms_at_chance_level_and_shows_notes(tmp_path) -> None:
     entry = entry_of({"none": 0.5, "lost": 0.05})
     entry |= {"notes": ["generated: held at 0"], "more": {"title": "More", "text": "and more"}}
     summary = {"title": "a test", "notes": ["less"], "command": "run", "tasks": [entry]}
     found = records({"none": 0.5, "lost": 0.05})
     text = write_comparison(tmp_path, summary, [found]).read_text()
-    assert "Chance is 10.0%; **no better than that: lost.**" in text
+    assert "Chance level: 10.0%; **not above it: lost.**" in text
     assert "Worse: lost." in text
     assert "**generated: held at 0**" in text
     assert "### More\n\nand more" in text
     assert "With so few seeds (3)" in text
     assert {path.name for path in tmp_path.glob("*.png")} == {
-        "accuracy-a.png", "cost-a.png", "magnitudes-a-lost.png", "robustness-a.png",
+        "scores-a.png", "cost-a.png", "magnitudes-a-lost.png", "robustness-a.png",
     }  # fmt: skip
 
 
-def test_the_search_of_the_best_constant_is_told_with_its_lambda(tmp_path) -> None:
+def test_report_shows_the_search_for_the_best_constant(tmp_path) -> None:
     search = {"constant_trainings": 12, "cost_weight": 0.2, "constant": {"rotate": 0.5}}
     entry = entry_of({"none": 0.5}) | {"search": search}
     summary = {"title": "a test", "notes": [], "command": "run", "tasks": [entry]}
@@ -126,19 +133,11 @@ def test_the_search_of_the_best_constant_is_told_with_its_lambda(tmp_path) -> No
     assert "best constant: trainings 12, cost weight 0.2, rotate 0.5" in text
 
 
-def test_every_task_has_a_name_of_its_own() -> None:
-    datasets = ("data/digits?size=32&mode=RGB", "a/mnist", "b/mnist/", "c/mnist")
-    assert slugs([*(Task(dataset, 100, 400) for dataset in datasets), Task("mnist", 100, 40)]) == [
-        "digits-size-32-mode-RGB-cnn-100x400", "mnist-cnn-100x400", "mnist-cnn-100x400-2",
-        "mnist-cnn-100x400-3", "mnist-cnn-100x40",
-    ]  # fmt: skip
-
-
-def test_only_what_varies_over_a_run_adapts() -> None:
+def test_magnitudes_vary_only_under_adaptive_arms() -> None:
     found = records({"none": 0.5, "reactive": 0.5, "ramp": 0.5})
-    assert [adapts(arm, found) for arm in ("none", "reactive", "ramp")] == [False, True, False]
+    assert [varies(arm, found) for arm in ("none", "reactive", "ramp")] == [False, True, False]
 
 
-def test_the_unbeaten_by_hand() -> None:
+def test_pareto_front_matches_hand_computation() -> None:
     points = [(1.0, 50.0), (2.0, 60.0), (1.5, 40.0), (3.0, 60.0), (0.5, 10.0), (2.0, 55.0)]
-    assert unbeaten(points) == [(0.5, 10.0), (1.0, 50.0), (2.0, 60.0)]
+    assert pareto_front(points) == [(0.5, 10.0), (1.0, 50.0), (2.0, 60.0)]

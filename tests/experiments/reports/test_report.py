@@ -1,3 +1,5 @@
+"""Tables and figures of a report, compared with numbers computed by hand."""
+
 import json
 import sys
 
@@ -8,7 +10,6 @@ from PIL import Image
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.statistics import summarise
 from experiments.reports.drawing import draw_interval, label_points, new_figure
-from experiments.reports.figures import budget_name, task_name
 from experiments.reports.report import arms_table, write_report
 from experiments.reports.tables import budget_rows
 
@@ -42,7 +43,7 @@ def report_of(accuracy, **more):
 ACCURACY = {"none": 0.875, "learned": 0.9, "best constant": 0.9, "RandAugment": 0.925}
 
 
-def test_table_by_hand():
+def test_arms_table_matches_hand_computation():
     summary, _ = report_of(ACCURACY)
 
     assert arms_table(summary) == (
@@ -54,11 +55,11 @@ def test_table_by_hand():
     )
 
 
-def test_tagging_is_judged_by_f1_with_the_accuracy_beside_it():
+def test_tables_of_a_task_with_metric_f1_show_f1_and_the_accuracy_beside_it():
     found = records({"none": 0.875, "learned": 0.9})
     for record in found:
         record["f1"] = 0.5 if record["arm"] == "none" else 0.25
-    summary = {"task": TASK | {"modality": "tagging"}, **summarise(found)}
+    summary = {"task": TASK | {"modality": "tagging"}, **summarise(found, "f1")}
 
     assert arms_table(summary) == (
         "arm      F1 %  95% interval     learned minus arm  learned is  accuracy %  cost\n"
@@ -68,31 +69,23 @@ def test_tagging_is_judged_by_f1_with_the_accuracy_beside_it():
     assert budget_rows([summary])[1] == ("none", "50.0 ▲", "50.0")
 
 
-def test_a_search_that_is_rewarded_for_f1_is_judged_by_it():
+def test_arms_table_names_arms_with_diverged_runs():
     found = records({"none": 0.875, "learned": 0.9})
-    for record in found:
-        record["f1"] = 0.5 if record["arm"] == "none" else 0.25
-    summary = {"task": TASK | {"modality": "text", "metric": "f1"}, **summarise(found)}
-    assert arms_table(summary).splitlines()[1].split()[:2] == ["none", "50.0"]
-
-
-def test_runs_that_diverged_are_told():
-    found = records({"none": 0.875, "learned": 0.9})
-    assert "Diverged" not in arms_table({"task": TASK, **summarise(found)})
+    assert "diverged" not in arms_table({"task": TASK, **summarise(found)})
     for record in found:
         record["diverged"] = record["arm"] == "learned" and record["seed"] == found[0]["seed"]
     seeds = len(found) // 2
     said = arms_table({"task": TASK, **summarise(found)}).splitlines()[-1]
-    assert said == f"Diverged, and so scored as chance: learned 1 of {seeds}."
+    assert said == f"Diverged runs, scored as chance: learned 1 of {seeds}."
 
 
-def test_table_without_a_learned_arm_or_a_plain_one():
+def test_arms_table_without_learned_and_none_leaves_cells_empty():
     summary, _ = report_of({"ramp": 0.5})
 
     assert arms_table(summary).splitlines()[1].split() == ["ramp", "50.1", "50.0", "to", "50.2"]
 
 
-def test_budget_table_marks_who_is_above_and_below_the_learned_policy():
+def test_budget_table_marks_arms_better_and_worse_than_the_learned_policy():
     budgets = []
     for steps, shift in ((100, 0.0), (400, 0.05)):
         task = TASK | {"steps": steps}
@@ -109,7 +102,7 @@ def test_budget_table_marks_who_is_above_and_below_the_learned_policy():
 
 
 @pytest.mark.filterwarnings("error")
-def test_report_has_all_its_parts(tmp_path):
+def test_report_has_all_sections_and_figures(tmp_path):
     budgets = []
     for steps in (100, 1600):
         task = TASK | {"steps": steps}
@@ -117,24 +110,25 @@ def test_report_has_all_its_parts(tmp_path):
     summary, found = report_of(
         ACCURACY,
         command="python -m experiments.train_policy --name digits",
-        search={"episodes": 1440, "seconds": 310.25},
+        search={"episodes": 1440, "seconds": 310.25, "gains": {"fitted": 0.1}},
         budgets=budgets,
-        safeguard={"fewest_passes": 3.0, "passes": [2.0, 4.0, 8.0], "gains": [-0.1, 0.1, 0.2]},
+        min_epochs={"min_epochs": 3.0, "epochs": [2.0, 4.0, 8.0], "gains": [-0.1, 0.1, 0.2]},
     )
 
     path = write_report(tmp_path, summary, found)
 
     text = path.read_text()
     assert text.startswith("# AdaptAug: digits, cnn, 100 training examples, 1,600 steps\n")
+    assert "reaches 90.1% accuracy" in text
     assert "better than: none. Tied with: best constant. Worse than: RandAugment." in text
     assert "- command: `python -m experiments.train_policy --name digits`" in text
     assert "- seeds (3): 0 to 2" in text
-    assert "- search: episodes 1,440, seconds 310.2" in text
+    assert "- search: episodes 1,440, seconds 310.2\n" in text
     assert "| **learned** | 90.1 | 90.0 to 90.2 |" in text
     assert "| none | 87.6 ▼ | 87.6 ▼ | 87.6 |" in text
     assert "With so few seeds (3)" in text
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
-    figures = ["accuracy", "budgets", "cost", "magnitudes", "safeguard"]
+    figures = ["scores", "budgets", "cost", "magnitudes", "min_epochs"]
     written = {"report.md", "summary.json", *(f"{name}.png" for name in figures)}
     assert {file.name for file in tmp_path.iterdir()} == written
     for name in figures:
@@ -145,16 +139,16 @@ def test_report_has_all_its_parts(tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_report_of_one_arm_and_one_seed_draws_what_there_is(tmp_path):
+def test_report_of_one_arm_and_one_seed_leaves_out_the_other_figures(tmp_path):
     found = records({"none": 0.5}, seeds=1)
 
     text = write_report(tmp_path, {"task": TASK, **summarise(found)}, found).read_text()
 
-    assert "the learned policy is not compared with any" in text
-    assert {path.name for path in tmp_path.glob("*.png")} == {"accuracy.png", "cost.png"}
+    assert "There is no learned policy among them." in text
+    assert {path.name for path in tmp_path.glob("*.png")} == {"scores.png", "cost.png"}
 
 
-def test_report_does_not_touch_pyplot(tmp_path):
+def test_report_does_not_import_pyplot(tmp_path):
     summary, found = report_of(ACCURACY)
     before = "matplotlib.pyplot" in sys.modules
 
@@ -163,23 +157,14 @@ def test_report_does_not_touch_pyplot(tmp_path):
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 
-def test_report_into_a_missing_folder_is_one_sentence(tmp_path):
+def test_report_into_a_missing_folder_is_a_one_sentence_error(tmp_path):
     summary, found = report_of(ACCURACY)
 
     with pytest.raises(AdaptAugError, match="cannot write"):
         write_report(tmp_path / "missing", summary, found)
 
 
-def test_tasks_and_budgets_in_words():
-    tasks = [TASK | {"dataset": "hub/cifar10"}, TASK | {"dataset": "data/mnist/", "n_train": 2000}]
-    budgets = [{"task": task} for task in tasks]
-
-    assert task_name(tasks[0]) == "cifar10, cnn, 100 training examples, 1,600 steps"
-    assert budget_name(tasks[1], budgets) == "mnist, 2,000 examples"
-    assert budget_name(TASK, budgets[:0]) == "digits, cnn, 100 examples, 1,600 steps"
-
-
-def test_interval_is_drawn_in_per_cent():
+def test_interval_is_drawn_in_per_cent_not_as_a_fraction():
     axes = new_figure(4, 3, "title").subplots()
 
     draw_interval(axes, 2, {"mean": -0.5, "ci95": [-0.75, 0.25]}, "black", "+.1f")

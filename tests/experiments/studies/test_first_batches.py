@@ -1,4 +1,4 @@
-"""The start of a training."""
+"""The first batches of a training."""
 
 import torch
 
@@ -10,7 +10,7 @@ from experiments.common.arms import Entrant
 from experiments.studies.first_batches import start_of
 
 
-def test_a_child_starts_on_one_thread() -> None:
+def test_first_batches_run_on_one_thread_and_restore_the_setting() -> None:
     threads = []
 
     class Watching(Constant):

@@ -1,4 +1,4 @@
-"""The data of a generator, and of the classifier that judges it."""
+"""The training data of a generator and of the classifier that recognises its samples."""
 
 import pytest
 
@@ -11,14 +11,14 @@ from experiments.studies.sample_quality import halves
 @pytest.mark.parametrize(
     ("n_train", "n_validation", "rows", "expected"),
     [
-        (100, 100, (0, 400), (100, 100)),  # it fits
+        (100, 100, (0, 400), (100, 100)),  # enough rows in each half
         (300, 100, (0, 400), (100, 100)),
         (30, 300, (0, 400), (30, 170)),
         (200, 201, (100, 501), (100, 100)),
         (700, 500, None, None),
     ],
 )
-def test_generator_and_judge_never_share_a_row(
+def test_generator_and_classifier_share_no_row(
     n_train: int, n_validation: int, rows, expected: tuple[int, int] | None
 ) -> None:
     task = Task("digits", n_train, n_validation=n_validation, rows=rows)

@@ -1,4 +1,4 @@
-"""The five studies from the command line at their smallest, and the tables of their set-ups."""
+"""The five studies from the command line at scale smoke, and the set-ups of scale full."""
 
 import json
 import re
@@ -23,7 +23,7 @@ STUDIES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)
-def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> None:
+def test_smoke_scale_writes_a_complete_run_folder(here: Path, call, capsys, study) -> None:
     code = call(study, "--name", "a", "--scale", "smoke", "--processes", "0")
     assert code == 0
     run = here / "runs" / "a"
@@ -53,7 +53,7 @@ def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> N
     assert "- scale: smoke" in report
     assert "### Robustness" in report
     pictures = [entry for entry in summary["tasks"] if entry["task"]["modality"] == "image"]
-    assert report.count("FGSM and PGD may move") == len(pictures)
+    assert report.count("FGSM and PGD may change") == len(pictures)
     assert "| none |" in report
     figures = re.findall(r"\]\((.+?\.png)\)", report)
     assert len(figures) >= 2
@@ -62,24 +62,24 @@ def test_smoke_writes_the_whole_run_folder(here: Path, call, capsys, study) -> N
     if study is cheap_ops:
         assert summary["search"]["constant_trainings"] > 0
         assert {row["op"] for row in summary["tasks"][0]["more"]["rows"]} >= {"crop", "noise"}
-        assert "- as it was: " in report  # sentences
+        assert "- original: " in report  # sentences
         assert "best constant: trainings" in report
     if study is generative:
         assert "What the generator makes" in report
-        assert "the generator was shown 64 examples" in report
+        assert "the generator was trained on 64 examples" in report
         for entry in summary["tasks"]:
             assert entry["more"]["problem"] == ""
             assert set(entry["more"]["quality"]) >= {"recognised", "nearest_ratio", "diversity"}
 
 
-def test_a_missing_generator_is_found_before_anything_is_trained(here: Path, call, capsys) -> None:
+def test_missing_generator_is_an_error_before_training(here: Path, call, capsys) -> None:
     arguments = ["--scale", "smoke", "--name", "a", "--generator", "./nothing"]
     assert call(generative, *arguments) == 2
     assert "must be a hub id or an existing folder, got './nothing'" in capsys.readouterr().err
     assert not (here / "runs").exists()
 
 
-def test_the_first_batches_say_whether_the_loss_falls(here: Path, call, capsys) -> None:
+def test_first_batches_report_whether_the_loss_falls(here: Path, call, capsys) -> None:
     arguments = ["--name", "a", "--scale", "smoke", "--arms", "none", "reactive"]
     code = call(real_time, *arguments, "--first-batches", "10", "--only", "opinions")
     run = here / "runs" / "a"
@@ -93,7 +93,7 @@ def test_the_first_batches_say_whether_the_loss_falls(here: Path, call, capsys) 
     assert "opinions, bilstm, none" in (run / "report.md").read_text()
 
 
-def test_full_scale_has_the_studies_own_hyperparameters() -> None:
+def test_full_scale_has_the_hyperparameters_of_the_studies() -> None:
     def rows(study) -> dict:
         return {(setup.data.partition("?")[0], setup.settings["child"]): setup
                 for setup in study.STUDY.scales["full"].setups}  # fmt: skip
@@ -121,17 +121,17 @@ def test_full_scale_has_the_studies_own_hyperparameters() -> None:
         for key, (epochs, settings) in wanted.items():
             assert found[key].epochs == epochs
             assert settings.items() <= dict(found[key].settings).items(), key
-            if "patience" in settings:  # in decisions: the study's three epochs
+            if "patience" in settings:  # patience is in decisions: three epochs in the study
                 assert settings["patience"] * found[key].every == pytest.approx(3)
 
 
-def test_a_setup_without_n_train_takes_all_but_the_validation_examples() -> None:
+def test_setup_without_n_train_uses_all_examples_except_validation() -> None:
     setup = real_time.Setup("digits", 2, {"n_validation": 200, "batch_size": 50}, every=0.5)
     task = setup.task("unused")
     assert (task.n_train, task.steps, task.decision_interval) == (1000, 40, 10)
 
 
-def test_another_bert_than_the_studys() -> None:
+def test_pretrained_option_replaces_the_model_of_bert_only() -> None:
     bert = Task("opinions", child="bert", pretrained="bert-base-uncased")
     assert started_from(bert, None) == bert
     assert started_from(bert, "some/folder").pretrained == "some/folder"
@@ -147,16 +147,22 @@ def test_another_bert_than_the_studys() -> None:
         (["--arms", "learned"], "arm 'learned' needs a policy"),
         (["--arms", "best constant"], "constant_trainings must be at least 12, got 0"),
         (["--arms", "EDA", "--only", "digits"], "an arm must suit one of the tasks, got 'EDA'"),
-        (["--scale", "cpu", "--data", "nowhere"], "--data must be a folder that holds cifar10"),
+        (
+            ["--scale", "cpu", "--data", "nowhere"],
+            "--data must be 'hub' or a folder",
+        ),
         (["--policy", "nowhere"], "nowhere"),
         (["--seeds", "0"], "seeds must be at least 1"),
-        (["--only", "cifar"], "only must name some of bilstm, cnn, digits, opinions, got 'cifar'"),
+        (
+            ["--only", "cifar"],
+            "--only must be one or more of bilstm, cnn, digits,",
+        ),
         (["--device", "cuda:99"], "device"),
         (["--processes", "-1"], "processes"),
         (["--first-batches", "1"], "first_batches must be at least 2, got 1"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_leaves_nothing(
+def test_mistake_is_a_one_sentence_error_and_writes_nothing(
     here: Path, call, capsys, arguments: list[str], sentence: str
 ) -> None:
     scale = [] if "--scale" in arguments else ["--scale", "smoke"]
@@ -168,7 +174,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     assert not (here / "runs").exists()
 
 
-def test_a_run_folder_that_exists_stays_as_it_is(here: Path, call, capsys) -> None:
+def test_existing_run_folder_is_not_overwritten(here: Path, call, capsys) -> None:
     (here / "runs" / "a").mkdir(parents=True)
     (here / "runs" / "a" / "precious").write_text("kept")
     assert call(real_time, "--name", "a", "--scale", "smoke") == 2
