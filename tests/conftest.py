@@ -1,10 +1,14 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and one thread for each of them."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported, and inherited by every process that a test starts: pytest-xdist runs as
+# many tests at once as there are cores, and threads beyond that make them slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

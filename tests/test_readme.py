@@ -1,43 +1,38 @@
-"""What the README shows beside the loops of an Augmenter (see tests/adaptaug), as it is."""
+"""The README is short and points to what exists; tests/docs looks after its code and commands."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adaptaug.data import load
-from adaptaug.policy.policy import load_policy
-from agents import search
-
-README = Path(__file__).parents[1] / "README.md"
-
-
-def block(word: str) -> str:
-    """The Python block that holds a word."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    (found,) = (text for text in blocks if word in text)
-    return found
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+LINKS = sorted(set(re.findall(r"\]\(([^)#]+)", PROSE)))
+TREE = TEXT.split("## The tree")[1].split("```")[1]
 
 
-def test_a_search_on_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    digits, tiny = load("digits"), search.SearchConfig
-    small = {"episodes": 18, "processes": 0, "groups": 1}
-    monkeypatch.setattr("agents.config.SearchConfig", lambda *given: tiny(*given, **small))
-    names: dict[str, Any] = {
-        "__name__": "__main__",
-        "images": digits.train.inputs, "labels": digits.train.targets,
-        "test_images": digits.test.inputs, "test_labels": digits.test.targets,
-    }  # fmt: skip
-    code = block("from_tensors").replace("(100, 800)", "(4, 8)").replace("(50, 200)", "(50, 60)")
-    exec(code, names)
-    policy = load_policy(tmp_path / "runs" / "mine" / "policy")
-    assert policy.provenance["tasks"][0]["dataset"] == "mine"
+def test_at_most_900_words_beside_the_code() -> None:
+    assert len(PROSE.split()) <= 900
 
 
-def test_the_environment() -> None:
-    names: dict[str, Any] = {}
-    exec(block("gymnasium.make"), names)
-    assert names["env"].observation_space.contains(names["observation"])
-    assert isinstance(names["reward"], float)
+@pytest.mark.parametrize("command", ["make search NAME=digits", "make test"])
+def test_the_two_commands_stand_near_the_top(command: str) -> None:
+    assert re.search(rf"^{command}\b", TEXT.split("## In your loop")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_lead_to_files(link: str) -> None:
+    assert "://" in link or (ROOT / link).exists()
+
+
+def test_the_picture_is_small() -> None:
+    (picture,) = re.findall(r"!\[[^]]+\]\(([^)]+)\)", TEXT)
+    assert (ROOT / picture).stat().st_size < 150_000
+
+
+def test_the_tree_has_every_folder_with_code() -> None:
+    lines = re.findall(r"^( *)(\w+)/", TREE, re.MULTILINE)
+    said = {name if not indent else f"adaptaug/{name}" for indent, name in lines}
+    inside = {f"adaptaug/{path.parent.name}" for path in (ROOT / "adaptaug").glob("*/__init__.py")}
+    assert said == inside | {"adaptaug", "envs", "agents", "experiments", "docs", "tests"}
