@@ -23,10 +23,10 @@ from adaptaug.utils.hub import check_tokenizer, loading, model_folder
 from adaptaug.utils.optional import needs
 
 MAX_LENGTH = 512
-"""Most pieces of a sentence, [CLS] and [SEP] included, that a BERT with random weights reads, as in
-the paper; the tail is cut. The number of words is limited by `Task.max_tokens`."""
+"""Maximum number of pieces per sentence, [CLS] and [SEP] included, for a BERT with random weights,
+as in the paper; the tail is cut. The number of words is limited by `Task.max_tokens`."""
 MAX_PIECES = 8
-"""Most pieces that are kept of one word."""
+"""Maximum number of pieces kept per word."""
 
 _NEW = ("classifier.", "bert.pooler.")
 """Prefixes of the weights that a pretrained model may lack; they are drawn at random."""
@@ -69,7 +69,7 @@ class Bert(nn.Module):
         Args:
             model: maps `input_ids` and `attention_mask`, int64 (B, T), to `logits` (B, K).
             pieces: word pieces of the V words.
-            length: most pieces of a sentence that the model reads, at least 3.
+            length: maximum number of pieces per sentence that the model reads, at least 3.
         """
         super().__init__()
         self.model, self.length = model, length

@@ -34,12 +34,12 @@ class Examples:
         return self.targets.shape[0]
 
     def __getitem__(self, index: Tensor) -> "Examples":
-        """The rows at ``index``: int64 (n,) or bool (N,), on any device."""
+        """The rows at `index`: int64 (n,) or bool (N,), on any device."""
         index = index.to(self.targets.device)
         return Examples(self.inputs[index], self.targets[index])
 
     def to(self, device: torch.device | str) -> "Examples":
-        """The same examples on ``device``."""
+        """The same examples on `device`."""
         return Examples(self.inputs.to(device), self.targets.to(device))
 
 
@@ -82,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three disjoint sets of examples; nothing is ever selected on ``test``."""
+    """Three disjoint sets of examples; nothing is ever selected on `test`."""
 
     train: Examples
     """Training examples of the child."""
@@ -102,13 +102,13 @@ def make_source(
     vocabulary: Vocabulary | None = None,
     test_part: str = "test",
 ) -> Source:
-    """Check that two sets of examples form one data set.
+    """Checks that two sets of examples form one data set.
 
     Args:
         name: name of the data set.
         train: the pool; see `Examples`.
         test: the final test examples; images of the same (C, H, W), sentences of any L.
-        classes: class names; without them, "0" to the largest label in ``train``.
+        classes: class names; without them, "0" to the largest label in `train`.
         vocabulary: vocabulary of the sentences; None for images.
         test_part: name of the test split, for error messages.
 
@@ -116,7 +116,7 @@ def make_source(
         AdaptAugError: an empty split, image shapes that differ between the splits, channels
             other than 1 or 3, an id outside 0..V-1, a sentence without a token, padding elsewhere
             than on the right, fewer than two classes, a label outside 0..K-1 or, without
-            ``classes``, above the number of rows, or tags that are not in BIO form.
+            `classes`, above the number of rows, or tags that are not in BIO form.
     """
     places = [f"split '{part}' of data set '{name}'" for part in ("train", test_part)]
     splits = list(zip(places, (train, test), strict=True))
@@ -145,7 +145,7 @@ def make_source(
 
 
 def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = None) -> None:
-    """Raise AdaptAugError unless sentences and their labels or tags have the form of `Examples`.
+    """Raises AdaptAugError unless sentences and their labels or tags have the form of `Examples`.
 
     Args:
         examples: int64 ids (N, L), targets (N,) or (N, L).
@@ -172,7 +172,7 @@ def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = N
 
 
 def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
-    """Raise AdaptAugError at the first label, int64 (N,), or tag, (N, L), outside 0..K-1."""
+    """Raises AdaptAugError at the first label, int64 (N,), or tag, (N, L), outside 0..K-1."""
     wrong = (targets < 0) | (targets >= num_classes)
     if targets.ndim == 2:
         wrong &= targets != IGNORED
@@ -180,7 +180,7 @@ def check_labels(targets: Tensor, num_classes: int, place: str) -> None:
 
 
 def _raise_first(wrong: Tensor, values: Tensor, rule: str, place: str) -> None:
-    """Raise AdaptAugError with the first wrong value, in row order, and where it is."""
+    """Raises AdaptAugError with the first wrong value, in row order, and where it is."""
     found = wrong.nonzero()
     if len(found):
         row, *token = found[0].tolist()
@@ -189,7 +189,7 @@ def _raise_first(wrong: Tensor, values: Tensor, rule: str, place: str) -> None:
 
 
 def _check_images(train: Examples, test: Examples, name: str) -> None:
-    """Raise AdaptAugError unless both splits have images of one shape, of 1 or 3 channels."""
+    """Raises AdaptAugError unless both splits have images of one shape, of 1 or 3 channels."""
     shape, test_shape = tuple(train.inputs.shape[1:]), tuple(test.inputs.shape[1:])
     if shape != test_shape:
         raise AdaptAugError(

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -13,16 +14,19 @@ from adaptaug.data.examples import Examples, Source, check_tokens, make_source
 from adaptaug.data.images import Layout, decode
 from adaptaug.errors import AdaptAugError
 
+Array = Tensor | np.ndarray
+"""A tensor, or a NumPy array, which is taken as a tensor without a copy."""
+
 
 def from_tensors(
-    inputs: Tensor,
-    targets: Tensor,
-    test_inputs: Tensor,
-    test_targets: Tensor,
+    inputs: Array,
+    targets: Array,
+    test_inputs: Array,
+    test_targets: Array,
     name: str = "tensors",
     classes: Sequence[str] | None = None,
 ) -> Source:
-    """Make a source from tensors of images.
+    """Makes a source from images and labels in tensors or NumPy arrays.
 
     Args:
         inputs: images of the pool (N, C, H, W), uint8 in 0..255 or floating point in [0, 1].
@@ -36,12 +40,18 @@ def from_tensors(
         The source; uint8 inputs are not copied.
 
     Raises:
-        AdaptAugError: wrong shape or type, NaN or infinite pixels, floating-point pixels outside
-            [0, 1], labels outside 0..K-1, or lengths that differ.
+        AdaptAugError: neither tensors nor arrays, wrong shape or type, NaN or infinite pixels,
+            floating-point pixels outside [0, 1], labels outside 0..K-1, or lengths that differ.
     """
-    train = checked_examples(inputs, targets, f"split 'train' of data set '{name}'")
-    test = checked_examples(test_inputs, test_targets, f"split 'test' of data set '{name}'")
-    return make_source(name, train, test, classes)
+    parts: list[Examples] = []
+    for part, images, labels in (
+        ("train", inputs, targets),
+        ("test", test_inputs, test_targets),
+    ):
+        place = f"split '{part}' of data set '{name}'"
+        pair = _tensor(images, "inputs", place), _tensor(labels, "targets", place)
+        parts.append(checked_examples(*pair, place))
+    return make_source(name, parts[0], parts[1], classes)
 
 
 def from_dataset(
@@ -50,13 +60,13 @@ def from_dataset(
     name: str = "dataset",
     classes: Sequence[str] | None = None,
 ) -> Source:
-    """Make a source from two map-style Datasets of ``(image, label)``; each row is read once.
+    """Makes a source from two map-style Datasets of `(image, label)`; each row is read once.
 
     Args:
         train: the pool; an image is a PIL image or a tensor (C, H, W) as in `from_tensors`.
         test: the test split.
         name: name of the data set.
-        classes: class names; by default ``train.classes`` if it exists, as in torchvision, else "0"
+        classes: class names; by default `train.classes` if it exists, as in torchvision, else "0"
             to the largest label.
 
     Raises:
@@ -72,28 +82,49 @@ def from_dataset(
     return make_source(name, parts[0], parts[1], classes)
 
 
-def to_examples(data: Examples | Dataset[Any] | tuple[Tensor, Tensor], place: str) -> Examples:
+def to_examples(data: Examples | Dataset[Any] | tuple[Array, Array], place: str) -> Examples:
     """Checks a user's examples and converts them to `Examples`.
 
     Args:
         data: `Examples`; a pair (images, labels) as in `from_tensors`; a pair (ids, labels or tags)
             as in `Examples`; or a Dataset of images as in `from_dataset`.
-        place: where they are, for error messages.
+        place: name of the argument, for error messages: "held_out".
 
     Raises:
-        AdaptAugError: there is no example, or one breaks a rule of `from_tensors`, `from_dataset`
-            or `Examples`.
+        AdaptAugError: `data` is of another type, there is no example, or one breaks a rule of
+            `from_tensors`, `from_dataset` or `Examples`.
     """
     if isinstance(data, tuple) and len(data) == 2:
-        inputs, targets = data
-        examples = _checked(torch.as_tensor(inputs), torch.as_tensor(targets), place)
+        inputs, targets = _tensor(data[0], "inputs", place), _tensor(data[1], "targets", place)
+        examples = _checked(inputs, targets, place)
     elif isinstance(data, Examples):
         examples = _checked(data.inputs, data.targets, place)
-    else:
+    elif _is_dataset(data):
         examples, _ = _decoded(data, place)
+    else:
+        kind = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
+        raise AdaptAugError(f"{place} must be (inputs, targets), Examples or a Dataset, got {kind}")
     if len(examples) == 0:
         raise AdaptAugError(f"at least one example is needed, got 0 in {place}")
     return examples
+
+
+def _is_dataset(data: object) -> bool:
+    """Whether it is a Dataset, or an object of a user's class that can be read like one."""
+    if isinstance(data, Tensor | np.ndarray | str | bytes | list | tuple | dict):
+        return False
+    return isinstance(data, Dataset) or (hasattr(data, "__len__") and hasattr(data, "__getitem__"))
+
+
+def _tensor(values: Any, what: str, place: str) -> Tensor:
+    """The values as a tensor; arrays are not copied."""
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AdaptAugError(
+            f"{what} must be a tensor or a NumPy array of numbers, "
+            f"got {type(values).__name__} in {place}"
+        ) from error
 
 
 def _decoded(
@@ -109,7 +140,7 @@ def _decoded(
 
 
 def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
-    """Check one split's images and labels and convert them to uint8 and int64."""
+    """Checks one split's images and labels and converts them to uint8 and int64."""
     if inputs.ndim != 4:
         raise AdaptAugError(
             f"images must have shape (N, C, H, W), got {tuple(inputs.shape)} in {place}"
@@ -124,13 +155,13 @@ def checked_examples(inputs: Tensor, targets: Tensor, place: str) -> Examples:
 
 
 def _checked(inputs: Tensor, targets: Tensor, place: str) -> Examples:
-    """Check images, or token ids if the inputs have two dimensions."""
+    """Checks images, or token ids if the inputs have two dimensions."""
     check = _checked_ids if inputs.ndim == 2 else checked_examples
     return check(inputs, targets, place)
 
 
 def _checked_ids(ids: Tensor, targets: Tensor, place: str) -> Examples:
-    """Check token ids and their labels or tags and convert them to int64."""
+    """Checks token ids and their labels or tags and converts them to int64."""
     shapes = (tuple(ids.shape[:1]), tuple(ids.shape))
     if tuple(targets.shape) not in shapes:
         raise AdaptAugError(
@@ -145,7 +176,7 @@ def _checked_ids(ids: Tensor, targets: Tensor, place: str) -> Examples:
 
 
 def _check_integers(values: Tensor, what: str, place: str) -> None:
-    """Raise AdaptAugError if a tensor is floating point, complex or bool."""
+    """Raises AdaptAugError if a tensor is floating point, complex or bool."""
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
         raise AdaptAugError(f"{what} must be integers, got {values.dtype} in {place}")
 
@@ -193,7 +224,7 @@ def _read(dataset: Dataset[Any], place: str) -> tuple[list[Any], Tensor]:
 
 
 def _stack(images: list[Any], place: str) -> Tensor:
-    """Stack tensors, which must have one shape and type, into one batch."""
+    """Stacks tensors, which must have one shape and type, into one batch."""
     kinds = [_kind(image) for image in images]
     for row, (image, kind) in enumerate(zip(images, kinds, strict=True)):
         if not isinstance(image, Tensor | Image.Image):

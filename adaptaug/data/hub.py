@@ -20,7 +20,7 @@ from torch import Tensor
 
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.images import Layout, decode
-from adaptaug.data.options import Choices
+from adaptaug.data.options import ReadOptions
 from adaptaug.data.text import from_tagged, from_texts
 from adaptaug.errors import AdaptAugError
 from adaptaug.utils.types import Modality
@@ -35,19 +35,19 @@ _TAGS: Columns = ("ner_tags", "tags")
 
 
 def load_hub(name: str) -> Source:
-    """Load a data set of images, of sentences or of tagged sentences.
+    """Loads a data set of images, of sentences or of tagged sentences.
 
     Args:
         name: a folder that `datasets.load_dataset` can read, or a hub id. The pool is its split
             "train"; the test split is "test", or "validation" if "test" is missing or unlabelled.
-            Options after a "?" say how it is read; see `Choices`.
+            Options after a "?" say how it is read; see `ReadOptions`.
 
     Raises:
         AdaptAugError: an unknown option, no such folder, a hub id that is unknown or cannot be
             reached, a missing split or column, or rows that `decode`, `from_texts`, `from_tagged`
             or `make_source` refuse.
     """
-    place, choices = Choices.parse(name)
+    place, options = ReadOptions.parse(name)
     tables = _open(place)
     test = _test_part(tables)
     for part in ("train", test):
@@ -60,9 +60,9 @@ def load_hub(name: str) -> Source:
     for modality, find, read in _READERS:
         columns = find(train, name)
         if columns:
-            choices.check(modality, name)
+            options.check(modality, name)
             parts = {part: tables[part] for part in ("train", test)}
-            return read(parts, columns, name, choices)
+            return read(parts, columns, name, options)
     raise AdaptAugError(
         "a data set needs a column of images, one of sentences (strings), or one of tokens "
         "(lists of strings) with one of tags (lists of ClassLabel), "
@@ -70,7 +70,7 @@ def load_hub(name: str) -> Source:
     )
 
 
-def _load_images(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
+def _load_images(tables: Tables, columns: Columns, name: str, options: ReadOptions) -> Source:
     """Loads images with one label each."""
     train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
@@ -78,14 +78,14 @@ def _load_images(tables: Tables, columns: Columns, name: str, choices: Choices) 
     parts: list[Examples] = []
     for part, table in tables.items():
         place = f"split '{part}' of data set '{name}'"
-        inputs, layout = _inputs(table, columns[0], place, layout, choices)
+        inputs, layout = _inputs(table, columns[0], place, layout, options)
         targets = torch.tensor(_labels(table, label, place), dtype=torch.int64)
         parts.append(Examples(inputs, targets))
     classes = _class_names(train.features[label])
     return make_source(name, parts[0], parts[1], classes, test_part=test_part)
 
 
-def _load_texts(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
+def _load_texts(tables: Tables, columns: Columns, name: str, options: ReadOptions) -> Source:
     """Loads sentences with one label each."""
     train, test_part = tables["train"], list(tables)[1]
     label = _label_column(train, name)
@@ -95,15 +95,15 @@ def _load_texts(tables: Tables, columns: Columns, name: str, choices: Choices) -
     ]
     return from_texts(
         *parts[0], *parts[1], name=name, classes=_class_names(train.features[label]),
-        max_words=choices.max_words, test_part=test_part,
+        max_words=options.max_words, test_part=test_part,
     )  # fmt: skip
 
 
-def _load_tagged(tables: Tables, columns: Columns, name: str, choices: Choices) -> Source:
+def _load_tagged(tables: Tables, columns: Columns, name: str, options: ReadOptions) -> Source:
     """Loads lists of tokens with one tag for each token."""
     parts = [(table[columns[0]][:], table[columns[1]][:]) for table in tables.values()]
     return from_tagged(
-        *parts[0], *parts[1], name=name, max_words=choices.max_words,
+        *parts[0], *parts[1], name=name, max_words=options.max_words,
         classes=_class_names(_item(tables["train"].features[columns[1]])),
         test_part=list(tables)[1],
     )  # fmt: skip
@@ -225,7 +225,7 @@ def _label_column(table: Dataset, name: str) -> str:
 
 
 def _inputs(
-    table: Dataset, column: str, place: str, like: Layout | None, choices: Choices
+    table: Dataset, column: str, place: str, like: Layout | None, options: ReadOptions
 ) -> tuple[Tensor, Layout]:
     """The images of a split, uint8 (N, C, H, W); see `decode`."""
     files: list[dict[str, Any] | None] = table.cast_column(column, ImageFeature(decode=False))[
@@ -238,7 +238,7 @@ def _inputs(
             raise OSError("the cell is empty")
         return Image.open(file["path"] if file["bytes"] is None else io.BytesIO(file["bytes"]))
 
-    return decode(read, len(files), place, like, choices)
+    return decode(read, len(files), place, like, options)
 
 
 def _labels(table: Dataset, column: str, place: str) -> list[int]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from adaptaug.data.options import Choices
+from adaptaug.data.options import ReadOptions
 from adaptaug.errors import AdaptAugError
 
 _GRAYSCALE_MODES = ("1", "L", "LA")
@@ -30,7 +30,7 @@ class Layout:
     """PIL's mode: the chosen one, else that of the stored images."""
     place: str
     """Where the first image is, for error messages: "split 'train' of data set 'x'"."""
-    choices: Choices | None = None
+    options: ReadOptions | None = None
     """The options for all images; None if there can be no options."""
 
     @property
@@ -42,10 +42,10 @@ class Layout:
         """Checks that an image can be converted to the layout.
 
         Raises:
-            AdaptAugError: ``image``, in ``row`` of ``place``, has another size or mode than the
+            AdaptAugError: `image`, in `row` of `place`, has another size or mode than the
                 layout, and none was chosen, or a mode that has no 8-bit pixels.
         """
-        chosen = self.choices or Choices()
+        chosen = self.options or ReadOptions()
         if chosen.mode is not None:
             _check_mode(image, row, place)
         if chosen.size is None and image.size != self.size:
@@ -65,10 +65,10 @@ class Layout:
 
     def _refuse(self, rule: str, mine: str, other: str, row: int, place: str) -> None:
         first = "row 0" if place == self.place else f"row 0 of {self.place}"
-        options = "" if self.choices is None else "; its name can set one: '?size=64&mode=RGB'"
+        hint = "" if self.options is None else "; its name can set one: '?size=64&mode=RGB'"
         raise AdaptAugError(
             f"images of a data set must all have one {rule}, got {mine} in {first} and {other} "
-            f"in row {row} of {place}{options}"
+            f"in row {row} of {place}{hint}"
         )
 
 
@@ -77,9 +77,9 @@ def decode(
     count: int,
     place: str,
     like: Layout | None = None,
-    choices: Choices | None = None,
+    options: ReadOptions | None = None,
 ) -> tuple[Tensor, Layout]:
-    """Decode ``count`` images into one tensor; grayscale stays one channel, others become RGB.
+    """Decodes `count` images into one tensor; grayscale stays one channel, others become RGB.
 
     Uses one thread: images are small, and two threads took longer, since they wait for the
     interpreter's lock (MNIST 2.7 s against 1.9 s, 25,000 rows of CIFAR-10 3.4 s against 2.6 s).
@@ -88,9 +88,9 @@ def decode(
         read: opens the image of a row in 0..count-1.
         count: number of rows N, at least 1.
         place: where the rows are, for error messages: "split 'train' of data set 'x'".
-        like: the layout that the images must have; by default that of `choices` and of the first
+        like: the layout that the images must have; by default that of `options` and of the first
             row.
-        choices: the size and mode to convert all images to; None if there can be no options.
+        options: the size and mode to convert all images to; None if there can be no options.
 
     Returns:
         uint8 (N, C, H, W) on the CPU, pixels in 0..255, and the layout.
@@ -101,7 +101,7 @@ def decode(
     """
     layout, row = like, 0
     try:
-        layout = layout or _layout_of(read(0), place, choices)
+        layout = layout or _layout_of(read(0), place, options)
         width, height = layout.size
         pixels = np.empty((count, height, width, layout.channels), dtype=np.uint8)
         for row in range(count):
@@ -116,16 +116,16 @@ def decode(
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), layout
 
 
-def _layout_of(image: Image.Image, place: str, choices: Choices | None) -> Layout:
-    """The layout of all rows: from the choices, else from the first image."""
+def _layout_of(image: Image.Image, place: str, options: ReadOptions | None) -> Layout:
+    """The layout of all rows: from the options, else from the first image."""
     _check_mode(image, 0, place)
-    chosen = choices or Choices()
+    chosen = options or ReadOptions()
     size = image.size if chosen.size is None else (chosen.size, chosen.size)
-    return Layout(size, chosen.mode or image.mode, place, choices)
+    return Layout(size, chosen.mode or image.mode, place, options)
 
 
 def _check_mode(image: Image.Image, row: int, place: str) -> None:
-    """Raise AdaptAugError unless the image has 8-bit pixels."""
+    """Raises AdaptAugError unless the image has 8-bit pixels."""
     modes = _GRAYSCALE_MODES + _COLOUR_MODES
     if image.mode not in modes:
         raise AdaptAugError(

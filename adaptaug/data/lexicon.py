@@ -14,7 +14,7 @@ from adaptaug.errors import AdaptAugError
 Lexicon = Mapping[str, tuple[str, ...]]
 """The synonyms of each word."""
 MAX_SYNONYMS = 16
-"""Most synonyms of a word that a table keeps: the first ones."""
+"""Maximum number of synonyms kept per word."""
 WORDNET = "oewn:2024"
 """The release of Open English WordNet that the name "wordnet" stands for."""
 
@@ -23,7 +23,7 @@ _PARTS_OF_SPEECH = "nvars"
 
 @cache
 def load_lexicon(name: str) -> Lexicon:
-    """Load a lexicon; a second call in the same process returns the same object.
+    """Loads a lexicon; a second call in the same process returns the same object.
 
     Args:
         name: a built-in task ("opinions", "mentions"); "wordnet" (Open English WordNet through the

@@ -9,7 +9,7 @@ from adaptaug.errors import AdaptAugError
 
 
 def read_lines(path: str | Path, what: str) -> Iterator[tuple[str, str]]:
-    """Yield every line without its end, and its place: "line 1 of file 'x'".
+    """Yields every line without its end, and its place: "line 1 of file 'x'".
 
     Args:
         path: a UTF-8 file; gzipped if its name ends in ".gz".

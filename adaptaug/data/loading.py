@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adaptaug.data.examples import Examples, Source, make_source
 from adaptaug.data.images import Layout, decode
-from adaptaug.data.options import Choices
+from adaptaug.data.options import ReadOptions
 from adaptaug.data.splitting import stratified_order
 from adaptaug.errors import AdaptAugError
 from adaptaug.utils.optional import needs
@@ -18,7 +18,7 @@ _DIGITS_TEST_ROWS = 597
 
 
 def load(name: str) -> Source:
-    """Load a data set; a second call in the same process returns the same object.
+    """Loads a data set; a second call in the same process returns the same object.
 
     Args:
         name: "digits" (scikit-learn's, 8x8 grayscale), "opinions" (sentences) or "mentions"
@@ -32,14 +32,14 @@ def load(name: str) -> Source:
             which all but "opinions" and "mentions" need, is not installed; the message says which.
     """
     if name not in _loaded:
-        place, choices = Choices.parse(name)
+        place, options = ReadOptions.parse(name)
         embedded = EMBEDDED.get(place)
-        _loaded[name] = _as_chosen(embedded(), name, choices) if embedded else _from_hub(name)
+        _loaded[name] = _as_chosen(embedded(), name, options) if embedded else _from_hub(name)
     return _loaded[name]
 
 
 def preload(source: Source) -> None:
-    """Make `load(source.name)` return ``source`` in this process.
+    """Makes `load(source.name)` return `source` in this process.
 
     For a user's own data, and for worker processes, which receive the tensors so that they need not
     decode files again.
@@ -54,11 +54,11 @@ def _from_hub(name: str) -> Source:
     return load_hub(name)
 
 
-def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
+def _as_chosen(source: Source, name: str, options: ReadOptions) -> Source:
     """A built-in data set, with its images resized and converted as the options say."""
     if name == source.name:
         return source
-    choices.check(source.modality, name)
+    options.check(source.modality, name)
     if source.modality != "image":
         raise AdaptAugError(f"the vocabulary of a built-in data set is fixed, got '{name}'")
     layout: Layout | None = None
@@ -66,7 +66,7 @@ def _as_chosen(source: Source, name: str, choices: Choices) -> Source:
     for part, examples in (("train", source.train), ("test", source.test)):
         read = partial(_image, examples.inputs)
         place = f"split '{part}' of data set '{name}'"
-        inputs, layout = decode(read, len(examples), place, layout, choices)
+        inputs, layout = decode(read, len(examples), place, layout, options)
         parts.append(Examples(inputs, examples.targets))
     return make_source(name, parts[0], parts[1], source.classes)
 

@@ -12,7 +12,7 @@ MODES = ("L", "RGB")
 
 
 @dataclass(frozen=True)
-class Choices:
+class ReadOptions:
     """How a data set is read; by default, as it is stored."""
 
     size: int | None = None

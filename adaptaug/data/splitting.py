@@ -22,14 +22,14 @@ def split(
     rows: tuple[int, int] | None = None,
     n_test: int | None = None,
 ) -> Split:
-    """Draw three disjoint sets; the same arguments give the same rows on every machine.
+    """Draws three disjoint sets; the same arguments give the same rows on every machine.
 
     Within a set, rows come in stratified order: every prefix has about the class proportions of the
     whole; in tagging, about its proportion of sentences with an entity.
 
     Args:
         source: the data set; the sets stay on its device.
-        n_train: training rows, drawn from the pool ``source.train`` by ``seed``.
+        n_train: training rows, drawn from the pool `source.train` by `seed`.
         n_validation: reward-validation rows, drawn from what is left of the pool.
         seed: seed of the draw.
         rows: (start, stop) restricts the pool to this slice of a fixed permutation of it, so that
@@ -37,7 +37,7 @@ def split(
         n_test: keep this many test rows, the same for all seeds; None keeps all.
 
     Raises:
-        AdaptAugError: ``rows`` outside the pool, fewer rows than asked for, a class that is
+        AdaptAugError: `rows` outside the pool, fewer rows than asked for, a class that is
             missing from a set, or a set of tagged sentences without an entity.
     """
     pool = _pool(source, rows)
@@ -103,7 +103,7 @@ def _strata(source: Source, examples: Examples) -> Tensor:
 
 
 def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
-    """Indices, int64 (n,), of the rows of ``source.train`` that may be drawn."""
+    """Indices, int64 (n,), of the rows of `source.train` that may be drawn."""
     count = len(source.train)
     if rows is None:
         return torch.arange(count)
@@ -118,7 +118,7 @@ def _pool(source: Source, rows: tuple[int, int] | None) -> Tensor:
 
 
 def _check_classes(source: Source, examples: Examples, part: str) -> None:
-    """Raise AdaptAugError if a class of the source, or any entity, has no row in the examples."""
+    """Raises AdaptAugError if a class of the source, or any entity, has no row in the examples."""
     if source.modality == "tagging":
         if not _strata(source, examples).any():
             raise AdaptAugError(

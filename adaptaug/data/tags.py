@@ -44,7 +44,7 @@ def may_follow(classes: Sequence[str], place: str = "the classes") -> Tensor:
 
 
 def check_bio(targets: Tensor, classes: Sequence[str], place: str) -> None:
-    """Raise AdaptAugError at the first tag that may not follow the tag before it.
+    """Raises AdaptAugError at the first tag that may not follow the tag before it.
 
     Args:
         targets: int64 (N, L) in 0..K-1, negative at padding.

@@ -34,7 +34,7 @@ def from_texts(
     max_words: int = MAX_WORDS,
     test_part: str = "test",
 ) -> Source:
-    """Make a source from labelled sentences; case is ignored.
+    """Makes a source from labelled sentences; case is ignored.
 
     Args:
         texts: N sentences of the pool; the vocabulary is built from them.
@@ -73,11 +73,11 @@ def from_tagged(
     max_words: int = MAX_WORDS,
     test_part: str = "test",
 ) -> Source:
-    """Make a source from sentences with a tag for each token; case is kept.
+    """Makes a source from sentences with a tag for each token; case is kept.
 
     Args:
         tokens: N sentences of the pool as lists of tokens; the vocabulary is built from them.
-        tags: their tags in BIO form, "O", "B-TYPE", "I-TYPE", or positions in ``classes``.
+        tags: their tags in BIO form, "O", "B-TYPE", "I-TYPE", or positions in `classes`.
         test_tokens: sentences of the test split.
         test_tags: their tags.
         name: name of the data set.
@@ -126,7 +126,7 @@ def _tags_of(tags: Tags, place: str) -> list[str]:
 
 
 def _check_strings(values: Sequence[object], rule: str, place: str, unit: str = "row") -> None:
-    """Raise AdaptAugError at the first value that is no string."""
+    """Raises AdaptAugError at the first value that is no string."""
     wrong = next((at for at, value in enumerate(values) if not isinstance(value, str)), None)
     if wrong is not None:
         kind = type(values[wrong]).__name__
@@ -151,7 +151,7 @@ def _label_tensor(labels: Labels, count: int, place: str) -> Tensor:
 
 
 def _check_tokens(tokens: Sequence[Sequence[str]], tags: Tags, place: str) -> None:
-    """Raise AdaptAugError unless there are rows, each a list of strings with as many tags."""
+    """Raises AdaptAugError unless there are rows, each a list of strings with as many tags."""
     if len(tokens) == 0:
         raise AdaptAugError(f"a split needs at least one row, got 0 in {place}")
     if len(tokens) != len(tags):

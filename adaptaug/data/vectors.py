@@ -12,7 +12,7 @@ from adaptaug.errors import AdaptAugError
 
 
 def load_vectors(path: str | Path, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
-    """Load the vectors of a vocabulary's words; only those are parsed.
+    """Loads the vectors of a vocabulary's words; only those are parsed.
 
     A word that is in the file in lower case only gets that vector. The first line of word2vec's
     format (number of words and D) is skipped, and so are "words" that contain a space, of which

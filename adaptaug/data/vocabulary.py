@@ -34,9 +34,9 @@ SPECIALS = ("[PAD]", "[UNK]", "[MASK]")
 IGNORED = -100
 """Target at padding in tagging, which torch's losses ignore (`ignore_index`)."""
 MAX_WORDS = 10_000
-"""Most words that a vocabulary keeps: the most frequent ones, special words not counted."""
+"""Maximum number of words in a vocabulary, special words not counted; rarer words are dropped."""
 MAX_TOKENS = 256
-"""Most tokens kept per sentence when it is loaded; the tail is cut."""
+"""Maximum number of tokens kept per sentence when it is loaded; the tail is cut."""
 
 _BREAK = r"(?i)<br\s*/?>"
 _WORD = r"\w+(?=n't\b)|n't\b|'(?:s|d|m|ll|re|ve)\b|\w+|[^\w\s]+"

@@ -1,6 +1,6 @@
 """Quality of generated samples: correct labels, realism, variety, and no copies.
 
-A judge is a child trained on real examples; it predicts the class of a sample and its confidence.
+A classifier trained on real examples predicts the class of a sample, with a confidence.
 To find copies, the distance of samples to the nearest training example is compared with that of
 held-out real examples (Meehan et al., 2020, in its simplest form). The variety of words is measured
 by distinct-n (Li et al., 2016).
@@ -23,14 +23,14 @@ _MOST = 1000
 """Number of samples, and of held-out examples, that are compared with the training examples."""
 
 
-def train_judge(task: Task, seed: int, device: str = "cpu") -> nn.Module:
+def train_classifier(task: Task, seed: int, device: str = "cpu") -> nn.Module:
     """Trains the task's child on real examples, without augmentation.
 
     Args:
-        task: child and data of the judge. If its `rows` exclude those of the generator's task, the
-            judge sees none of the generator's training examples.
-        seed: fixes the judge's training.
-        device: device on which the judge is trained and stays.
+        task: child and data of the classifier. If its `rows` exclude those of the generator's task,
+            the classifier sees none of the generator's training examples.
+        seed: fixes the classifier's training.
+        device: device on which the classifier is trained and stays.
 
     Raises:
         AdaptAugError: data set or child do not fit the task, or the data have tags.
@@ -39,7 +39,7 @@ def train_judge(task: Task, seed: int, device: str = "cpu") -> nn.Module:
         run, _ = set_up(task, seed, OpSpace([]), device)
         if run.train.modality == "tagging":
             raise AdaptAugError(
-                f"a judge needs examples of one label each, got {run.train.modality} data "
+                f"a classifier needs examples of one label each, got {run.train.modality} data "
                 f"from {task.dataset!r}"
             )
         run.train_batches(task.steps, [])
@@ -47,23 +47,24 @@ def train_judge(task: Task, seed: int, device: str = "cpu") -> nn.Module:
 
 
 def quality(
-    samples: Examples, train: Examples, held_out: Examples, judge: nn.Module, num_classes: int
+    samples: Examples, train: Examples, held_out: Examples, classifier: nn.Module, num_classes: int
 ) -> dict[str, float]:
     """Compares generated samples with real examples.
 
     Args:
         samples: samples of a generator with their labels, such as those of a bank.
         train: the generator's training examples.
-        held_out: real examples that neither the generator nor the judge was trained on.
-        judge: maps float images in [0, 1], or ids, to logits (B, K); see `train_judge`.
+        held_out: real examples that neither the generator nor the classifier was trained on.
+        classifier: maps float images in [0, 1], or ids, to logits (B, K); see
+            `train_classifier`.
         num_classes: number of classes K.
 
     Returns:
         By name, in [0, 1] except `nearest_ratio` and `diversity`:
 
         - `recognised`, `recognised_real`: share of the samples, and of the held-out examples, that
-          the judge classifies as their label. It shows whether the labels are correct.
-        - `confidence`, `confidence_real`: mean of the judge's highest probability. It is low for
+          whose label the classifier predicts. It shows whether the labels are correct.
+        - `confidence`, `confidence_real`: mean of its highest probability. It is low for
           samples that look like no class or like several.
         - `nearest_ratio`: mean distance of the samples to the nearest training example / that of
           the held-out examples. About 1: as near as new real examples; 0: copies; far above 1:
@@ -87,8 +88,8 @@ def quality(
     near = nearest(chosen, train)
     spread = within_classes(samples, num_classes) / within_classes(train, num_classes)
     result = {
-        **_judged(samples, judge, ""),
-        **_judged(held_out, judge, "_real"),
+        **_recognised(samples, classifier, ""),
+        **_recognised(held_out, classifier, "_real"),
         "nearest_ratio": float(near.mean() / real.mean().clamp(min=1e-12)),
         "copied": float((near < real.quantile(0.01)).float().mean()),
         "diversity": float(spread.nanmean()),
@@ -110,9 +111,9 @@ def distinct(ids: Tensor, n: int) -> float:
     return len(runs.unique(dim=0)) / max(1, len(runs))
 
 
-def _judged(examples: Examples, judge: nn.Module, suffix: str) -> dict[str, float]:
-    """Share of the examples classified as their label, and the judge's mean confidence."""
-    chances = predict(judge, examples.inputs).softmax(1).max(1)
+def _recognised(examples: Examples, classifier: nn.Module, suffix: str) -> dict[str, float]:
+    """Share of the examples whose label is predicted, and the classifier's mean confidence."""
+    chances = predict(classifier, examples.inputs).softmax(1).max(1)
     hits = chances.indices == examples.targets
     return {
         f"recognised{suffix}": float(hits.float().mean()),

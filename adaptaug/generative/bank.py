@@ -24,14 +24,14 @@ from adaptaug.utils.timing import clock
 logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.4
-"""A generator has collapsed if the mean distance between two of its samples of some class is below
-this share of the mean distance between two training examples of that class."""
+"""Collapse threshold: distance between samples of a class over that between training examples, for
+the class where it is lowest."""
 _BANKS = 16
-"""Most banks that a process keeps; the oldest is dropped first."""
+"""Maximum number of banks that a process keeps; the oldest is dropped first."""
 
 
 class DivergedError(Exception):
-    """A generator's loss stopped being finite; the message reads on after "it diverged: "."""
+    """Raised if a generator's loss is not finite; the message completes a sentence after "it"."""
 
 
 class Generative(Hashable, Protocol):
@@ -69,7 +69,7 @@ def _made(settings: Generative, data: FitData) -> Bank:
             samples = settings.make(data)
             problem = _collapse(samples, data)
         except DivergedError as error:
-            samples, problem = data.train[data.train.targets[:0]], f"it diverged: {error}"
+            samples, problem = data.train[data.train.targets[:0]], f"it {error}"
         seconds = clock(device) - started
     logger.info("%s made %d samples in %.1f s", type(settings).__name__, len(samples), seconds)
     return Bank(samples, seconds, problem)

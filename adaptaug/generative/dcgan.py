@@ -94,7 +94,7 @@ class DCGAN:
         """Trains a DCGAN and draws samples from it, as uint8.
 
         Raises:
-            DivergedError: a loss stopped being finite.
+            DivergedError: a loss is not finite.
         """
         generator = self._trained(data)
         draws = torch.Generator(data.train.inputs.device).manual_seed(data.seed + 1)
@@ -142,7 +142,7 @@ class DCGAN:
             average.update_parameters(generator)
             last = step == steps - 1
             if (step % _CHECKED == _CHECKED - 1 or last) and not math.isfinite(float(loss)):
-                raise DivergedError(f"its loss was not finite after {step + 1} steps")
+                raise DivergedError(f"diverged: its loss was not finite after {step + 1} steps")
         return average.module.eval()
 
     def _discriminator_step(

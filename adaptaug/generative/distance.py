@@ -13,7 +13,7 @@ from adaptaug.data.vocabulary import PAD
 _ROWS = 512
 """Rows compared at a time."""
 _MOST = 200
-"""Most examples of a class from which its mean distance is computed."""
+"""Maximum number of examples of a class from which its mean distance is computed."""
 
 
 def _of_images(first: Tensor, second: Tensor) -> Tensor:

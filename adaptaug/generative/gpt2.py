@@ -89,7 +89,7 @@ class GPT2:
         """Trains a GPT-2 and generates sentences.
 
         Raises:
-            DivergedError: a loss stopped being finite.
+            DivergedError: a loss is not finite.
         """
         stream = RandomStream(data.seed, data.train.inputs.device)
         with stream.active():  # weights, then dropout
@@ -139,7 +139,7 @@ class GPT2:
             loss.backward()
             optimizer.step()
             if (step % 20 == 19 or step == steps - 1) and not math.isfinite(float(loss.detach())):
-                raise DivergedError(f"its loss was not finite after {step + 1} steps")
+                raise DivergedError(f"diverged: its loss was not finite after {step + 1} steps")
         model.eval()
 
     @torch.no_grad()
@@ -189,7 +189,7 @@ class _Language:
     barred: list[int]
     """Tokens that no sentence holds."""
     longest: int
-    """Most tokens of a sentence."""
+    """Maximum number of tokens per sentence."""
 
     def types(self, _labels: list[int], _inputs: Tensor) -> Tensor | None:
         """Tokens (B, L) whose embeddings are added to those of the inputs; None adds nothing."""

@@ -50,7 +50,7 @@ def sample_texts(
         samples: generated or real sentences, int64 ids (N, L), with labels.
         vocabulary: the vocabulary of the ids.
         classes: class names, by label.
-        count: most sentences per class.
+        count: maximum number of sentences per class.
     """
     return {
         name: [

@@ -127,7 +127,7 @@ def draw(op: Op, magnitude: float, batch_size: int, generator: Generator) -> Ten
 _REGISTRY: dict[str, Op] = {}
 
 _ON_FIRST_USE = dict.fromkeys(("generated", "generated_text"), "adaptaug.generative.ops")
-"""The modules that register these ops; `find` imports them when an op is first asked for."""
+"""The modules that register these ops, imported when `find` or `ops_for` first needs them."""
 
 
 def register(op: Op) -> Op:
@@ -155,10 +155,9 @@ def register_missing(ops: Iterable[Op]) -> None:
 
 
 def ops_for(modality: Modality) -> dict[str, Op]:
-    """A new dict, by name, of all registered ops for a modality, users' own included.
-
-    "generated" and "generated_text" are in it only after their first use: see `find`.
-    """
+    """A new dict, by name, of all ops for a modality, users' own included."""
+    for module in _ON_FIRST_USE.values():
+        import_module(module)
     return {name: op for name, op in _REGISTRY.items() if modality in op.modalities}
 
 

@@ -164,7 +164,7 @@ def _check_images(images: Tensor, labels: Tensor) -> str:
 
 
 def _check_draws(op: Op, case: _Case, where: str) -> None:
-    """Copies of one sample, or a mixing op's label weights, must not all come out alike."""
+    """Copies of one sample, or a mixing op's label weights, must differ."""
     if op.stage == "mixing":
         _, labels = _apply(op, case, 0.5)
         results = labels.max(dim=1).values

@@ -20,7 +20,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import Metrics, accuracy
 from adaptaug.ops import OpSpace
 from adaptaug.policy.schedules import SCHEDULES
-from adaptaug.training.sparse_adam import UsedRows
+from adaptaug.training.sparse_adam import SparseAdam
 from adaptaug.training.task import Task
 from adaptaug.utils.seeding import RandomStream
 
@@ -148,7 +148,7 @@ class ChildRun:
         )
         tables = [part for part in self.model.modules() if isinstance(part, nn.Embedding)]
         exact = len(tables) == 1 and task.weight_decay == 0  # decay also changes unseen words
-        self._rows = UsedRows(tables[0], self._optimizer) if exact else None
+        self._rows = SparseAdam(tables[0], self._optimizer) if exact else None
         self._queue = torch.empty(0, dtype=torch.int64, device=device)
         self._best: tuple[float, dict[str, Any]] | None = None
         self._waited = 0
@@ -223,7 +223,7 @@ class ChildRun:
 
     @contextmanager
     def _only_rows_of(self, inputs: torch.Tensor) -> Iterator[torch.Tensor]:
-        """The inputs that the child takes within the block; see `UsedRows.only`."""
+        """The inputs that the child takes within the block; see `SparseAdam.only`."""
         if self._rows is None:
             yield inputs
         else:

@@ -10,7 +10,7 @@ from torch.optim import Adam
 from adaptaug.data.vocabulary import PAD
 
 
-class UsedRows:
+class SparseAdam:
     """Restricts Adam's step on an embedding to the rows of words that have occurred so far.
 
     The result equals that of training the whole table: a word that has not occurred has neither

@@ -58,7 +58,7 @@ class ChildOptions:
     """Learning-rate schedule: 'one_cycle', 'cosine', 'linear' (warmup, then linear decay, as in
     BERT) or 'constant'."""
     optimizer: str = "adam"
-    """Optimiser: 'adam' or 'adamw'."""
+    """Optimizer: 'adam' or 'adamw'."""
     weight_decay: float = 0.0
     """Weight decay: an L2 term in the gradient for Adam, decoupled from it for AdamW."""
     precision: str = "float32"

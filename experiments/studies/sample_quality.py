@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from adaptaug.data import Examples, load
-from adaptaug.evaluation.sample_quality import quality, train_judge
+from adaptaug.evaluation.sample_quality import quality, train_classifier
 from adaptaug.generative.show import sample_grid, sample_texts
 from adaptaug.ops import OpSpace
 from adaptaug.tensorboard import Board
@@ -58,7 +58,7 @@ def evaluate_samples(setting: Setting, folder: Path, board: Board) -> Mapping[st
     )
     parts = [made + (f"; **they are not used, since {bank.problem}**." if bank.problem else ".")]
     if len(bank.samples):
-        classifier = train_judge(theirs, SWEEP_SEEDS, setting.device)
+        classifier = train_classifier(theirs, SWEEP_SEEDS, setting.device)
         found["quality"] = quality(
             bank.samples, run.train, run.validation, classifier, run.num_classes
         )

@@ -1,7 +1,7 @@
 """Draws sentences from a small random grammar, for the toy data sets.
 
 A grammar maps a symbol to its alternatives, of which one is drawn, all with equal probability. An
-alternative is a string of words and of symbols in braces. ``{~symbol}`` reverses the polarity. A
+alternative is a string of words and of symbols in braces. `{~symbol}` reverses the polarity. A
 symbol may have separate alternatives for each polarity: "praise+" and "praise-".
 """
 
@@ -18,7 +18,7 @@ _SYMBOL = re.compile(r"\{(~?)(\w+)\}")
 def expand(
     grammar: Grammar, symbol: str, positive: bool, draws: np.random.Generator
 ) -> list[tuple[str, str]]:
-    """Expand a symbol into words, drawing one alternative for each symbol in it.
+    """Expands a symbol into words, drawing one alternative for each symbol in it.
 
     Args:
         grammar: the alternatives of every symbol.

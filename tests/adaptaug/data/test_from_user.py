@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from adaptaug.data import Source, from_dataset, from_tensors
+from adaptaug.data.from_user import to_examples
 from adaptaug.errors import AdaptAugError
 
 
@@ -138,3 +140,58 @@ def test_dataset_with_a_wrong_row_is_refused(rows: list[Any], sentence: str) -> 
 def test_dataset_without_length_is_refused() -> None:
     with pytest.raises(AdaptAugError, match="a Dataset must have a length, got Dataset"):
         from_dataset(Dataset(), Dataset())
+
+
+def test_arrays_are_read_like_tensors() -> None:
+    images, labels = IMAGES.numpy(), LABELS.numpy()
+    source = from_tensors(images, labels, images / np.float32(255), labels)
+    assert torch.equal(source.train.inputs, IMAGES)
+    assert torch.equal(source.test.inputs, IMAGES)
+    assert torch.equal(to_examples((images, labels), "held_out").targets, LABELS)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, np.array(["a"])])
+def test_what_is_no_tensor_is_refused(wrong: Any) -> None:
+    rule = f"must be a tensor or a NumPy array of numbers, got {type(wrong).__name__} in"
+    with pytest.raises(AdaptAugError, match=f"^inputs {rule} split 'train' of data set 'tensors'$"):
+        from_tensors(wrong, LABELS, IMAGES, LABELS)
+    with pytest.raises(AdaptAugError, match=f"^targets {rule} split 'test' of data set 'tensors'$"):
+        from_tensors(IMAGES, LABELS, IMAGES, wrong)
+    with pytest.raises(AdaptAugError, match=f"^inputs {rule} held_out$"):
+        to_examples((wrong, wrong), "held_out")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (IMAGES, "Tensor"),
+        (IMAGES.numpy(), "ndarray"),
+        ([IMAGES, LABELS], "list"),
+        ({"inputs": IMAGES}, "dict"),
+        (None, "NoneType"),
+        ("ab", "str"),
+        ((IMAGES,), "a tuple of 1"),
+    ],
+)
+def test_examples_of_another_type_are_refused(data: Any, kind: str) -> None:
+    sentence = f"held_out must be (inputs, targets), Examples or a Dataset, got {kind}"
+    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
+        to_examples(data, "held_out")
+
+
+def test_examples_from_a_dataset_are_read() -> None:
+    class Pairs:
+        """A class that is no Dataset but can be read like one."""
+
+        def __len__(self) -> int:
+            return len(LABELS)
+
+        def __getitem__(self, row: int) -> tuple[Tensor, int]:
+            return IMAGES[row], int(LABELS[row])
+
+    for data in (TensorDataset(IMAGES, LABELS), Pairs()):
+        assert torch.equal(to_examples(data, "held_out").inputs, IMAGES)  # type: ignore[arg-type]
+    with pytest.raises(
+        AdaptAugError, match=r"^a Dataset must have a length, got Dataset for held_out$"
+    ):
+        to_examples(Dataset(), "held_out")

@@ -14,15 +14,14 @@ from datasets.exceptions import DatasetNotFoundError
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from adaptaug.data import from_tensors, hub, load, preload
-from adaptaug.data import loading as sources
+from adaptaug.data import from_tensors, hub, load, loading, preload
 from adaptaug.errors import AdaptAugError
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every test starts with no data set loaded."""
-    monkeypatch.setattr(sources, "_loaded", {})
+    monkeypatch.setattr(loading, "_loaded", {})
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from adaptaug.data import load
 from adaptaug.data.images import decode
-from adaptaug.data.options import Choices
+from adaptaug.data.options import ReadOptions
 from adaptaug.data.vocabulary import MAX_WORDS, SPECIALS
 from adaptaug.errors import AdaptAugError
 
@@ -19,20 +19,20 @@ PLACE = "split 'train' of data set 'x'"
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "choices"),
+    ("name", "place", "options"),
     [
-        ("a/b", "a/b", Choices()),
-        ("a?", "a", Choices()),
-        ("a?size=64&mode=RGB", "a", Choices(size=64, mode="RGB")),
-        ("a?words=3", "a", Choices(words=3)),
+        ("a/b", "a/b", ReadOptions()),
+        ("a?", "a", ReadOptions()),
+        ("a?size=64&mode=RGB", "a", ReadOptions(size=64, mode="RGB")),
+        ("a?words=3", "a", ReadOptions(words=3)),
     ],
 )
-def test_name_is_parsed_into_place_and_options(name: str, place: str, choices: Choices) -> None:
-    assert Choices.parse(name) == (place, choices)
+def test_name_is_parsed_into_place_and_options(name: str, place: str, options: ReadOptions) -> None:
+    assert ReadOptions.parse(name) == (place, options)
 
 
 def test_vocabulary_is_the_default_one_without_an_option() -> None:
-    assert (Choices().max_words, Choices(words=3).max_words) == (MAX_WORDS, 3)
+    assert (ReadOptions().max_words, ReadOptions(words=3).max_words) == (MAX_WORDS, 3)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_vocabulary_is_the_default_one_without_an_option() -> None:
 )
 def test_unknown_or_wrong_option_is_refused(query: str, sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=sentence):
-        Choices.parse(f"a?{query}")
+        ReadOptions.parse(f"a?{query}")
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_image_becomes_its_central_square_with_antialias() -> None:
     pixels = np.zeros((4, 8), np.uint8)
     pixels[:, 2:6] = [[0, 200, 100, 100]] * 4  # the central square
     pixels[:, :2] = pixels[:, 6:] = 255
-    choices = Choices(size=1)
-    image, layout = decode(lambda _: Image.fromarray(pixels), 1, PLACE, None, choices)
+    options = ReadOptions(size=1)
+    image, layout = decode(lambda _: Image.fromarray(pixels), 1, PLACE, None, options)
     assert image.shape == (1, 1, 1, 1)
     assert layout.size == (1, 1)
     # As of resizing before cutting: a triangle over twice the square, 1 - distance / 4.
@@ -82,24 +82,25 @@ def test_image_becomes_its_central_square_with_antialias() -> None:
 def test_images_of_many_sizes_and_modes_become_alike() -> None:
     images = [Image.new("RGB", (9, 5)), Image.new("L", (4, 4), 77), Image.new("P", (30, 60))]
     for mode, channels in (("L", 1), ("RGB", 3)):
-        choices = Choices(size=6, mode=mode)
-        decoded, _ = decode(images.__getitem__, 3, PLACE, None, choices)
+        options = ReadOptions(size=6, mode=mode)
+        decoded, _ = decode(images.__getitem__, 3, PLACE, None, options)
         assert decoded.shape == (3, channels, 6, 6)
         assert torch.equal(decoded[1], torch.full((channels, 6, 6), 77, dtype=torch.uint8))
 
 
 def test_mixed_sizes_are_refused_with_the_option_that_helps() -> None:
     images = [Image.new("RGB", (8, 8)), Image.new("L", (8, 9))]
-    for choices, rule in ((Choices(), "size"), (Choices(mode="L"), "size"), (Choices(4), "mode")):
+    cases = ((ReadOptions(), "size"), (ReadOptions(mode="L"), "size"), (ReadOptions(4), "mode"))
+    for options, rule in cases:
         sentence = rf"must all have one {rule}, .*; its name can set one: '\?size=64&mode=RGB'$"
         with pytest.raises(AdaptAugError, match=sentence):
-            decode(images.__getitem__, 2, PLACE, None, choices)
+            decode(images.__getitem__, 2, PLACE, None, options)
 
 
 def test_mode_without_8_bit_pixels_is_refused_in_any_row() -> None:
     images = [Image.new("RGB", (8, 8)), Image.new("I;16", (8, 8))]
     with pytest.raises(AdaptAugError, match=r"one of the modes .* in row 1 of"):
-        decode(images.__getitem__, 2, PLACE, None, Choices(mode="RGB"))
+        decode(images.__getitem__, 2, PLACE, None, ReadOptions(mode="RGB"))
 
 
 def test_digits_can_be_resized_and_made_rgb() -> None:

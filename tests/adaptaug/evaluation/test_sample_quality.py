@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from adaptaug.data import Examples, load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.sample_quality import distinct, quality, train_judge
+from adaptaug.evaluation.sample_quality import distinct, quality, train_classifier
 from adaptaug.metrics import evaluate
 from adaptaug.training.task import Task
 
@@ -81,13 +81,13 @@ def test_distinctness_is_measured_on_sentences() -> None:
 
 def test_classifier_is_trained_on_real_examples() -> None:
     task = Task(n_train=300, steps=150, n_validation=200, width=8, rows=(600, 1200))
-    judge = train_judge(task, 0)
-    assert evaluate(judge, load("digits").test).score > 0.85
+    classifier = train_classifier(task, 0)
+    assert evaluate(classifier, load("digits").test).score > 0.85
     words = Task(dataset="opinions", n_train=20, n_validation=20, child="bilstm", width=2, steps=1)
-    train_judge(words, 0)
+    train_classifier(words, 0)
 
 
 def test_tagged_sentences_are_refused() -> None:
     task = Task(dataset="mentions", n_train=20, n_validation=20, child="tagger", width=2, steps=1)
     with pytest.raises(AdaptAugError, match="one label each, got tagging data from 'mentions'"):
-        train_judge(task, 0)
+        train_classifier(task, 0)

@@ -27,7 +27,7 @@ class Fake:
     def make(self, data: FitData) -> Examples:
         MADE.append(data)
         if self.diverges:
-            raise DivergedError("its loss was not finite after 3 steps")
+            raise DivergedError("diverged: its loss was not finite after 3 steps")
         draws = torch.Generator().manual_seed(data.seed)
         noise = torch.randn(len(data.train), 1, 8, 8, generator=draws)
         return Examples((128 + self.spread * noise).clamp(0, 255).byte(), data.train.targets)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adaptaug.training.sparse_adam import UsedRows
+from adaptaug.training.sparse_adam import SparseAdam
 
 CHUNKS = ([[1, 5, 0], [2, 5, 5]], [[7, 5, 2]], [[9, 0, 0]], [[1, 1, 8]])
 """Batches of ids, chunk by chunk."""
@@ -17,7 +17,7 @@ def trained(only_used: bool, fused: bool) -> list[Tensor]:
         words = nn.Embedding(12, 16, padding_idx=0)
     head = torch.linspace(-1, 1, 16)
     optimizer = torch.optim.Adam(words.parameters(), lr=0.1, fused=fused)
-    rows, seen = UsedRows(words, optimizer), []
+    rows, seen = SparseAdam(words, optimizer), []
 
     def step(ids: Tensor) -> None:
         loss = ((words(ids) @ head - 1) ** 2).mean()
@@ -49,7 +49,7 @@ def test_weights_and_momentum_equal_adams_bit_for_bit(fused: bool) -> None:
 def test_table_is_small_within_the_block_and_padding_stays_0() -> None:
     words = nn.Embedding(12, 4)
     whole = words.weight.detach().clone()
-    rows = UsedRows(words, torch.optim.Adam(words.parameters()))
+    rows = SparseAdam(words, torch.optim.Adam(words.parameters()))
     ids = torch.tensor([[9, 3, 0]])
     with rows.only(ids) as renumbered:
         assert renumbered.tolist() == [[2, 1, 0]]
@@ -62,7 +62,7 @@ def test_table_is_small_within_the_block_and_padding_stays_0() -> None:
 
 def test_error_within_the_block_restores_the_whole_table() -> None:
     words = nn.Embedding(12, 4)
-    rows = UsedRows(words, torch.optim.Adam(words.parameters()))
+    rows = SparseAdam(words, torch.optim.Adam(words.parameters()))
     with pytest.raises(KeyboardInterrupt), rows.only(torch.tensor([4])):
         raise KeyboardInterrupt
     assert words.weight.shape == (12, 4)
