@@ -3,10 +3,12 @@
     python -m experiments.sweep_ops --name sweep --dataset digits --n-train 100 --steps 100 400
     python -m experiments.sweep_ops --name words --dataset opinions --training.lexicon opinions
 
-Scores are on the reward-validation split, so that the results may guide choices.
+Scores are on the reward-validation split, so that the results may guide choices. ▲ marks an op
+that is better than none, ▼ a worse one, = a tie, after Holm's correction over the whole table. With
+fewer than 6 seeds everything ties.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.statistics import paired_difference
+from adaptaug.evaluation.statistics import MIN_PAIRS, holm, paired_difference, verdict
 from adaptaug.evaluation.train_child import Arm, Job, Record, train_children
 from adaptaug.ops import ops_for
 from adaptaug.training.task import Task
@@ -29,7 +31,23 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
-from experiments.reports.tables import difference_text, fixed_width, markdown, percent
+from experiments.reports.tables import (
+    AGAINST_NONE,
+    Row,
+    difference_text,
+    fixed_width,
+    markdown,
+    percent,
+)
+
+HEADING = "Gain of each op alone, in percentage points over none"
+
+HOW_TO_READ = (
+    "The row *none* has its score in per cent, the other rows the difference to it with its 95% t "
+    "interval, paired by seed. ▲: better than none, ▼: worse, =: a tie. Better and worse mean a p "
+    "of the paired t test of at most 0.05 after Holm's correction over all cells of the table, and "
+    f"at least {MIN_PAIRS} seeds. The intervals are not corrected."
+)
 
 
 @dataclass(frozen=True)
@@ -75,17 +93,14 @@ def run(options: Options) -> int:
     ]
     records = train_children(jobs, options.training.processes, "sweep")
     write_json(folder / "summary.json", records)
-    rows = [("op", *(f"{task.n_train} examples, {task.steps} steps" for task in tasks))]
-    for arm in arms:
-        cells = []
-        for task in tasks:
-            here = [r for r in records if (r["n_train"], r["steps"]) == (task.n_train, task.steps)]
-            cells.append(gain(here, arm.name))
-        rows.append((arm.name, *cells))
-    write_text(
-        folder / "report.md",
-        f"# Gain of each op alone, in percentage points over none\n\n{markdown(rows)}\n",
-    )
+    budgets = {
+        f"{task.n_train} examples, {task.steps} steps": [
+            r for r in records if (r["n_train"], r["steps"]) == (task.n_train, task.steps)
+        ]
+        for task in tasks
+    }
+    rows = gain_rows(budgets)
+    write_text(folder / "report.md", f"# {HEADING}\n\n{markdown(rows)}\n\n{HOW_TO_READ}\n")
     print(fixed_width(rows))
     return 0
 
@@ -109,11 +124,30 @@ def sweep_arms(options: Options, task: Task) -> list[Arm]:
     return [*arms, *(together if hand_set else []), *usual]
 
 
-def gain(records: Sequence[Record], arm: str) -> str:
-    """Gain in validation score over none, in percentage points with interval; of none the score."""
-    if arm == "none":
-        return percent(float(np.mean([r["validation_score"] for r in records if r["arm"] == arm])))
-    return difference_text(paired_difference(records, arm, "none", "validation_score"))
+def gain_rows(budgets: Mapping[str, Sequence[Record]]) -> list[Row]:
+    """Headings, a row with the scores of none, then a row for each arm: its gains over none.
+
+    Args:
+        budgets: the records of each budget, by heading; all budgets have the same arms.
+    """
+    arms = [arm for found in budgets.values() for arm in dict.fromkeys(r["arm"] for r in found)]
+    arms = [arm for arm in dict.fromkeys(arms) if arm != "none"]
+    scores = [
+        percent(float(np.mean([r["validation_score"] for r in found if r["arm"] == "none"])))
+        for found in budgets.values()
+    ]
+    gains = [
+        paired_difference(found, arm, "none", "validation_score")
+        for arm in arms
+        for found in budgets.values()
+    ]
+    corrected = holm([gain["p"] for gain in gains])
+    cells = iter(
+        difference_text(gain) + AGAINST_NONE[verdict(gain | {"p_holm": p})]
+        for gain, p in zip(gains, corrected, strict=True)
+    )
+    rows = [(arm, *(next(cells) for _ in budgets)) for arm in arms]
+    return [("op", *budgets), ("none", *scores), *rows]
 
 
 if __name__ == "__main__":

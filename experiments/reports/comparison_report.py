@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptaug.evaluation.robustness import EPSILON, MOST_EXAMPLES, STEP, STEPS
-from adaptaug.evaluation.statistics import verdict
+from adaptaug.evaluation.statistics import MIN_PAIRS, correct, verdict
 from adaptaug.utils.files import write_bytes, write_json, write_text
 from experiments.reports.figures import (
     draw_budgets,
@@ -15,7 +15,7 @@ from experiments.reports.figures import (
     draw_robustness,
     draw_scores,
 )
-from experiments.reports.report import FEW_SEEDS, FEW_SEEDS_WARNING, listed
+from experiments.reports.report import FEW_SEEDS_WARNING, listed
 from experiments.reports.summary import (
     budget_name,
     by_score,
@@ -25,6 +25,7 @@ from experiments.reports.summary import (
     task_name,
 )
 from experiments.reports.tables import (
+    AGAINST_NONE,
     Row,
     difference_text,
     diverged,
@@ -32,15 +33,17 @@ from experiments.reports.tables import (
     markdown,
     percent,
     percent_interval,
+    spent_cells,
+    spent_columns,
 )
 
 Data = Mapping[str, Any]
 
-FIXED = ("none", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp", "random")
+FIXED = (
+    "none", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp", "random", "best ramp",
+    "replay",
+)  # fmt: skip
 """Arms whose magnitudes are fixed in advance and not drawn, as are constant ones."""
-
-AGAINST_NONE = {"better": " ▲", "tie": " =", "worse": " ▼"}
-"""The mark behind an arm's score: better than training without augmentation, tied or worse."""
 
 SCORES = {
     "accuracy": "accuracy %", "f1": "F1 %", "precision": "precision %", "recall": "recall %",
@@ -52,18 +55,19 @@ LOSSES = {"loss": "test loss", "validation_loss": "validation loss"}
 
 HOW_TO_READ = (
     "Scores are means over seeds, on the final test split. *minus none* is the difference to "
-    "training without augmentation in percentage points, paired by seed, with its 95% bootstrap "
-    "interval. *p* is that of Wilcoxon's signed-rank test, corrected for the number of arms after "
-    "Holm. *Better*, *worse* and the marks follow from the intervals, which are not corrected: of "
-    "many arms one may stand out by luck, so look at p too. *seconds* is the processor time of one "
-    "training, everything that the arm does included. *cost* divides it by the time of training "
-    "without augmentation. *controller* is the share of it that observing and deciding take."
+    "training without augmentation in percentage points, paired by seed, with its 95% t interval. "
+    "*p* is that of the paired t test, after Holm's correction over all arms and tasks of this "
+    "report. *Better*, *worse* and the marks mean p ≤ 0.05; everything else is a tie, and "
+    f"everything is one with fewer than {MIN_PAIRS} seeds. The intervals are not corrected, so "
+    "some exclude 0 although the arm is tied. *seconds* is the processor time of one training, "
+    "everything that the arm does included. *cost* divides it by the time of training without "
+    "augmentation. *controller* is the share of it that observing and deciding take."
 )
 
 ROBUSTNESS = (
     "Test {score} in per cent on clean, attacked and corrupted inputs, of at most "
     f"{MOST_EXAMPLES} test examples, averaged over the levels of a corruption or noise. The marks "
-    "compare with training without augmentation, as above."
+    "compare with training without augmentation, corrected over all cells of this table."
 )
 """Note under the robustness table."""
 
@@ -75,16 +79,18 @@ ATTACKS = (
 
 CAPTIONS = {
     "scores": "Left: the score of every arm; the blue line is training without augmentation. "
-    "Right: every arm minus training without augmentation, paired by seed. If an arm's bar lies "
-    "wholly right of the line, it helps; if the bar crosses the line, it is a tie.",
+    "Right: every arm minus training without augmentation, paired by seed; right of the line the "
+    "arm scores higher. A bar that crosses the line is a tie. Other bars may be one as well, "
+    "because they are not corrected for the number of arms; p in the table is.",
     "cost": "Up is a higher score, left is less training time. The dashed line joins the arms on "
     "the Pareto front of the means; the figure above has the intervals.",
     "magnitudes": "When in the run the arm *{arm}* uses each op, and how strongly; the most used "
     "op comes first.",
     "robustness": "In each panel, an arm right of the blue line is more robust than training "
-    "without augmentation; if its bar crosses the line, it is a tie.",
-    "tasks": "In each panel, an arm left of the blue line is worse than training without "
-    "augmentation on that task.",
+    "without augmentation. The marks in the table above say where the difference is significant.",
+    "tasks": "In each panel, an arm left of the blue line scores lower than training without "
+    "augmentation on that task. The marks in the table above say where the difference is "
+    "significant.",
 }
 """The text under each figure: how to read it."""
 
@@ -98,9 +104,10 @@ def score_rows(entry: Data) -> list[Row]:
     """Headings, then a row for each arm, best first; a cell without a value is empty."""
     name, arms = score_name(entry), entry["arms"]
     scores, losses = _columns(entry, SCORES), _columns(entry, LOSSES)
+    spent = spent_columns(arms)
     rows: list[Row] = [
         ("arm", f"{name} %", "95% interval", *scores.values(), *losses.values(),
-         "minus none", "p", "seconds", "cost", "controller"),
+         "minus none", "p", "seconds", "cost", "controller", *spent),
     ]  # fmt: skip
     for arm in by_score(arms):
         values = arms[arm]
@@ -114,6 +121,7 @@ def score_rows(entry: Data) -> list[Row]:
             f"{values['seconds']['mean']:.1f}" if values.get("seconds") else "",
             f"{values['relative_cost']:.2f}" if "relative_cost" in values else "",
             f"{values['controller_share']:.1%}" if "controller_share" in values else "",
+            *spent_cells(values, spent),
         )
         rows.append(row)
     return rows
@@ -174,6 +182,8 @@ def overview_rows(entries: Sequence[Data]) -> list[Row]:
 def write_comparison(folder: Path, summary: Data, records: Sequence[Sequence[Data]]) -> Path:
     """Writes `summary.json`, `report.md` and the figures, each file atomically.
 
+    Before that, it corrects `p_holm` in place over all arms and tasks.
+
     Args:
         folder: the run folder; it exists.
         summary: `title`, `notes`, `command`, and `tasks`: a list of what
@@ -186,8 +196,9 @@ def write_comparison(folder: Path, summary: Data, records: Sequence[Sequence[Dat
     Raises:
         AdaptAugError: a file cannot be written.
     """
-    write_json(folder / "summary.json", summary)
     entries = summary["tasks"]
+    correct(entries)
+    write_json(folder / "summary.json", summary)
     notes = [f"command: `{summary['command']}`", *summary["notes"]]
     sections = [f"# AdaptAug: {summary['title']}", "\n".join(f"- {note}" for note in notes)]
     if len(entries) > 1:
@@ -205,8 +216,9 @@ def write_comparison(folder: Path, summary: Data, records: Sequence[Sequence[Dat
 def _overview(entries: Sequence[Data]) -> str:
     names = score_names(entries)
     note = (
-        f"Test {names} in per cent. ▲: better than training without augmentation by the paired 95% "
-        "interval, ▼: worse, =: a tie."
+        f"Test {names} in per cent. ▲: significantly better than training without augmentation, ▼: "
+        "significantly worse, =: a tie. Significant is a p of the paired t test of at most 0.05 "
+        "after Holm's correction over all arms and tasks."
     )
     return f"## All tasks\n\n{markdown(overview_rows(entries))}\n\n{note}"
 
@@ -280,25 +292,31 @@ def _headline(entry: Data) -> str:
     if score_name(entry) == "accuracy":
         lines.append(_against_chance(entry))
     lines += diverged(entry)
-    if seeds < FEW_SEEDS:
+    if seeds < MIN_PAIRS:
         lines.append(FEW_SEEDS_WARNING.format(seeds=seeds))
     return " ".join(lines)
 
 
 def _against_chance(entry: Data) -> str:
-    """The accuracy of guessing, and the arms that are not significantly above it."""
-    chance = entry["chance"]
-    lost = [arm for arm, s in entry["arms"].items() if s["accuracy"]["ci95"][0] <= chance]
+    """The accuracy of guessing, and the arms whose interval is not above it."""
+    chance, lost = entry["chance"], []
+    for arm, scores in entry["arms"].items():
+        low, *_ = scores["accuracy"]["ci95"] or [scores["accuracy"]["mean"]]
+        if low <= chance:
+            lost.append(arm)
     said = f"Chance level: {percent(chance)}%"
     return f"{said}; **not above it: {', '.join(lost)}.**" if lost else f"{said}."
 
 
 def _against_none(arm: str, values: Data) -> tuple[str, str]:
-    """Paired difference to none, and its corrected p value."""
+    """Paired difference to none, and its corrected p value; empty without a test."""
     difference = values.get("score_minus_none")
     if arm == "none" or not difference:
         return "", ""
-    return difference_text(difference), f"{difference.get('p_holm', difference['p']):.3f}"
+    if difference["n"] == 1:
+        return difference_text(difference), ""
+    p = difference["p_holm"]
+    return difference_text(difference), f"{p:.3f}" if p >= 0.001 else "<0.001"
 
 
 def _columns(entry: Data, headings: Mapping[str, str]) -> dict[str, str]:
@@ -315,8 +333,7 @@ def _interval(score: Data | None, is_share: bool) -> str:
         return ""
     if is_share:
         return percent_interval(score)
-    low, high = score["ci95"]
-    return f"{low:.3g} to {high:.3g}"
+    return " to ".join(f"{end:.3g}" for end in score["ci95"] or ())
 
 
 def _overview_cell(entry: Data, arm: str) -> str:

@@ -67,22 +67,24 @@ def name_rows(axes: Axes, names: Sequence[str], ticks: int) -> None:
 def draw_interval(
     axes: Axes, row: int, score: Mapping[str, Any], shade: str, number: str | None = None
 ) -> None:
-    """A dot at the mean and a bar over the 95% interval, both times 100.
+    """A dot at the mean and, if there is one, a bar over the 95% interval; both times 100.
 
     Args:
         axes: where to draw.
         row: vertical position.
-        score: `mean` and `ci95` as fractions.
+        score: `mean` and `ci95` (None with one value) as fractions.
         shade: colour.
         number: format of the mean written behind the bar, such as "+.1f"; None writes none.
     """
-    mean, (low, high) = 100 * score["mean"], (100 * end for end in score["ci95"])
-    axes.plot([low, high], [row, row], color=shade, linewidth=2.5, solid_capstyle="butt", zorder=2)
+    mean = 100 * score["mean"]
+    ends = [100 * end for end in score["ci95"] or ()]
+    if ends:
+        axes.plot(ends, [row, row], color=shade, linewidth=2.5, solid_capstyle="butt", zorder=2)
     axes.plot([mean], [row], "o", color=shade, markersize=6, zorder=3)
     if number is not None:
         axes.annotate(
             format(mean, number).replace("-", "−"),
-            (high, row),
+            (max([mean, *ends]), row),
             (6, 0),
             textcoords="offset points",
             va="center",

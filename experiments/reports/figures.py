@@ -52,7 +52,8 @@ def draw_scores(summary: Data, against: str = "learned") -> bytes:
     score, arms, names = score_name(summary), summary["arms"], by_score(summary["arms"])
     differences = summary["learned_minus_score"] if against == "learned" else _minus_none(arms)
     seeds = max(arms[arm]["score"]["n"] for arm in names)
-    title = f"{task_name(summary['task'])}\ndot: mean of {seeds} seeds, bar: 95% bootstrap interval"
+    legend = f"mean of {seeds} seeds, bar: 95% interval" if seeds > 1 else "one seed"
+    title = f"{task_name(summary['task'])}\ndot: {legend}"
     figure = new_figure(11, 1.9 + 0.32 * len(names), title)
     panels = figure.subplots(1, 1 + bool(differences), sharey=True, squeeze=False)[0]
     for row, arm in enumerate(names):
@@ -112,8 +113,7 @@ def _draw_gains(gains: Sequence[tuple[str, Mapping[str, Data]]], title: str) -> 
     lines = math.ceil(len(gains) / 4)
     columns = math.ceil(len(gains) / lines)
     title += (
-        "\ndot: mean, bar: 95% bootstrap interval, each panel on its own scale\n"
-        "blue line: no augmentation"
+        "\ndot: mean, bar: 95% interval, each panel on its own scale\nblue line: no augmentation"
     )
     if "learned" in means:
         title += ", orange line: the learned policy"
@@ -247,8 +247,8 @@ def _capital(text: str) -> str:
 
 
 def _gain(arms: Data, arm: str) -> dict[str, Any]:
-    """Score of an arm minus that of none; the interval has no width if they share no seed."""
+    """Score of an arm minus that of none; without an interval if they share no seed."""
     if arms[arm].get("score_minus_none"):
         return dict(arms[arm]["score_minus_none"])
     mean = arms[arm]["score"]["mean"] - arms["none"]["score"]["mean"]
-    return {"mean": mean, "ci95": [mean, mean]}
+    return {"mean": mean, "ci95": None}

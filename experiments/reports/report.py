@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adaptaug.evaluation.statistics import verdict
+from adaptaug.evaluation.statistics import MIN_PAIRS, correct, verdict
 from adaptaug.utils.files import write_bytes, write_json, write_text
 from experiments.reports.figures import (
     draw_budgets,
@@ -18,18 +18,20 @@ from experiments.reports.tables import arms_rows, budget_rows, diverged, fixed_w
 
 Data = Mapping[str, Any]
 
-FEW_SEEDS = 10
-"""With fewer seeds a bootstrap interval is noticeably too narrow, and the report warns of it."""
-
-FEW_SEEDS_WARNING = "**With so few seeds ({seeds}) the intervals are too narrow.**"
+FEW_SEEDS_WARNING = (
+    "**With so few seeds ({seeds}) every difference counts as a tie: "
+    f"a better or worse arm needs {MIN_PAIRS}.**"
+)
+"""Said of an evaluation with fewer than `MIN_PAIRS` seeds."""
 
 CAPTIONS = {
     "scores": "Left: the score of every arm; the blue line is training without augmentation. "
-    "Right: the learned policy minus each arm, paired by seed. If an arm's bar lies wholly right "
-    "of the orange line, the learned policy is better; if the bar crosses the line, it is a tie.",
-    "budgets": "In each panel, an arm left of the blue line is worse than training without "
-    "augmentation at that budget, and an arm left of the orange line is worse than the learned "
-    "policy.",
+    "Right: the learned policy minus each arm, paired by seed; right of the orange line the "
+    "learned policy scores higher. A bar that crosses the line is a tie. Other bars may be one as "
+    "well, because they are not corrected for the number of arms; the table is.",
+    "budgets": "In each panel, an arm left of the blue line scores lower than training without "
+    "augmentation at that budget, and an arm left of the orange line lower than the learned "
+    "policy. The table above says which differences are significant.",
     "magnitudes": "When in the run the policy uses each op, and how strongly; the most used op "
     "comes first. A line at 0 is an op that is switched off. A wide band means that the policy "
     "reacts to what it observes of each child.",
@@ -54,6 +56,8 @@ def arms_table(summary: Data) -> str:
 def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     """Writes `summary.json`, `report.md` and a PNG file for each figure, each file atomically.
 
+    Before that, it corrects `p_holm` in place over all arms and budgets of the report.
+
     Args:
         folder: the run folder; it exists.
         summary: what `experiments.reports.summary.task_summary` returns, and optionally `search`,
@@ -67,6 +71,7 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     Raises:
         AdaptAugError: a file cannot be written.
     """
+    correct(summary.get("budgets") or [])
     write_json(folder / "summary.json", summary)
     figures = _draw(summary, records)
     for name, image in figures.items():
@@ -81,7 +86,8 @@ def write_report(folder: Path, summary: Data, records: Sequence[Data]) -> Path:
     if summary.get("budgets"):
         note = (
             f"Test {score_name(summary)} in per cent. ▼: the arm is significantly worse than the "
-            "learned policy at that budget, ▲: significantly better, =: a tie."
+            "learned policy at that budget, ▲: significantly better, =: a tie. Significant is a p "
+            "of at most 0.05 after Holm's correction over all arms and budgets."
         )
         sections.append(f"## Budgets\n\n{markdown(budget_rows(summary['budgets']))}\n\n{note}")
     sections.append("## Figures")
@@ -142,13 +148,14 @@ def _how_to_read(summary: Data) -> str:
     subject = "Accuracy is" if name == "accuracy" else f"F1 ({f1}) is"
     note = (
         f"{subject} measured on the final test split. Differences are in percentage points, paired "
-        "by seed. The learned policy is better or worse than an arm if the 95% bootstrap interval "
-        "of the difference excludes 0; otherwise it is a tie. Cost is training time as a multiple "
-        "of training without augmentation."
+        "by seed, with their 95% t interval. The learned policy is better or worse than an arm if "
+        "the p of the paired t test is at most 0.05 after Holm's correction over all arms"
+        f"{' and budgets' if summary.get('budgets') else ''}; otherwise it is a tie. The intervals "
+        "are not corrected. Cost is training time as a multiple of training without augmentation."
     )
     notes = [note, *diverged(summary)]
     seeds = min(scores["score"]["n"] for scores in summary["arms"].values())
-    if seeds < FEW_SEEDS:
+    if seeds < MIN_PAIRS:
         notes.append(FEW_SEEDS_WARNING.format(seeds=seeds))
     return " ".join(notes)
 

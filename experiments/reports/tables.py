@@ -9,6 +9,9 @@ from experiments.reports.summary import budget_name, by_score, score_name
 Data = Mapping[str, Any]
 Row = tuple[str, ...]
 
+AGAINST_NONE = {"better": " ▲", "tie": " =", "worse": " ▼"}
+"""The mark behind an arm's score: better than training without augmentation, tied or worse."""
+
 _AGAINST_LEARNED = {"better": " ▼", "tie": " =", "worse": " ▲"}
 """The mark behind an arm's score: whether the learned policy is better, ties or is worse."""
 
@@ -17,13 +20,15 @@ def arms_rows(summary: Data) -> list[Row]:
     """Headings, then a row for each arm, best first; a cell without a value is empty.
 
     Scores are in per cent, differences in percentage points, and cost is a multiple of the time of
-    training without augmentation. If the score is F1, a column shows the accuracy too.
+    training without augmentation. If the score is F1, a column shows the accuracy too. The last
+    columns are what it took to find the arm, as far as the summary says so.
     """
-    name = score_name(summary)
+    name, spent = score_name(summary), spent_columns(summary["arms"])
     more = () if name == "accuracy" else ("accuracy %",)
     rows: list[Row] = [
-        ("arm", f"{name} %", "95% interval", "learned minus arm", "learned is", *more, "cost")
-    ]
+        ("arm", f"{name} %", "95% interval", "learned minus arm", "learned is", *more, "cost",
+         *spent)
+    ]  # fmt: skip
     for arm in by_score(summary["arms"]):
         scores, difference = summary["arms"][arm], summary["learned_minus_score"].get(arm)
         row = (
@@ -34,9 +39,20 @@ def arms_rows(summary: Data) -> list[Row]:
             verdict(difference) if difference else "",
             *(percent(scores["accuracy"]["mean"]) for _ in more),
             f"{scores['relative_cost']:.2f}" if "relative_cost" in scores else "",
+            *spent_cells(scores, spent),
         )
         rows.append(row)
     return rows
+
+
+def spent_columns(arms: Data) -> tuple[str, ...]:
+    """Headings of what it took to find the arms: "trainings" and "labels", if any arm has them."""
+    return tuple(k for k in ("trainings", "labels") if any(k in scores for scores in arms.values()))
+
+
+def spent_cells(scores: Data, columns: Sequence[str]) -> tuple[str, ...]:
+    """An arm's cells in the columns of `spent_columns`."""
+    return tuple(f"{scores[key]:,}" if key in scores else "" for key in columns)
 
 
 def diverged(summary: Data) -> list[str]:
@@ -90,14 +106,14 @@ def _budget_cell(budget: Data, arm: str) -> str:
 
 
 def difference_text(difference: Data) -> str:
-    """A difference in percentage points with its interval: "+1.2 [+0.3, +2.0]"."""
-    low, high = difference["ci95"]
-    return f"{100 * difference['mean']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    """A difference in percentage points, with its interval if it has one: "+1.2 [+0.3, +2.0]"."""
+    ends = ", ".join(f"{100 * end:+.1f}" for end in difference["ci95"] or ())
+    return f"{100 * difference['mean']:+.1f}" + (f" [{ends}]" if ends else "")
 
 
 def percent_interval(score: Data) -> str:
-    """A score's 95% interval in per cent: "93.2 to 95.1"."""
-    return " to ".join(percent(end) for end in score["ci95"])
+    """A score's 95% interval in per cent: "93.2 to 95.1"; empty with one value."""
+    return " to ".join(percent(end) for end in score["ci95"] or ())
 
 
 def percent(fraction: float) -> str:

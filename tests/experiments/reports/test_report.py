@@ -11,13 +11,13 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.statistics import summarise
 from experiments.reports.drawing import draw_interval, label_points, new_figure
 from experiments.reports.report import arms_table, write_report
-from experiments.reports.tables import budget_rows
+from experiments.reports.tables import budget_rows, difference_text
 
 TASK = {"dataset": "digits", "child": "cnn", "n_train": 100, "steps": 1600}
 OPS = ["rotate", "hflip", "noise"]
 
 
-def records(accuracy, seeds=3, task=TASK):
+def records(accuracy, seeds=7, task=TASK):
     """Records in which every seed adds a thousandth to each arm's accuracy."""
     return [
         {
@@ -48,10 +48,10 @@ def test_arms_table_matches_hand_computation():
 
     assert arms_table(summary) == (
         "arm            accuracy %  95% interval  learned minus arm  learned is  cost\n"
-        "RandAugment          92.6  92.5 to 92.7  -2.5 [-2.5, -2.5]       worse  1.50\n"
-        "learned              90.1  90.0 to 90.2                                 1.50\n"
-        "best constant        90.1  90.0 to 90.2  +0.0 [+0.0, +0.0]         tie  1.50\n"
-        "none                 87.6  87.5 to 87.7  +2.5 [+2.5, +2.5]      better  1.00"
+        "RandAugment          92.8  92.6 to 93.0  -2.5 [-2.5, -2.5]       worse  1.50\n"
+        "learned              90.3  90.1 to 90.5                                 1.50\n"
+        "best constant        90.3  90.1 to 90.5  +0.0 [+0.0, +0.0]         tie  1.50\n"
+        "none                 87.8  87.6 to 88.0  +2.5 [+2.5, +2.5]      better  1.00"
     )
 
 
@@ -63,8 +63,8 @@ def test_tables_of_a_task_with_metric_f1_show_f1_and_the_accuracy_beside_it():
 
     assert arms_table(summary) == (
         "arm      F1 %  95% interval     learned minus arm  learned is  accuracy %  cost\n"
-        "none     50.0  50.0 to 50.0  -25.0 [-25.0, -25.0]       worse        87.6  1.00\n"
-        "learned  25.0  25.0 to 25.0                                          90.1  1.50"
+        "none     50.0  50.0 to 50.0  -25.0 [-25.0, -25.0]       worse        87.8  1.00\n"
+        "learned  25.0  25.0 to 25.0                                          90.3  1.50"
     )
     assert budget_rows([summary])[1] == ("none", "50.0 ▲", "50.0")
 
@@ -82,7 +82,7 @@ def test_arms_table_names_arms_with_diverged_runs():
 def test_arms_table_without_learned_and_none_leaves_cells_empty():
     summary, _ = report_of({"ramp": 0.5})
 
-    assert arms_table(summary).splitlines()[1].split() == ["ramp", "50.1", "50.0", "to", "50.2"]
+    assert arms_table(summary).splitlines()[1].split() == ["ramp", "50.3", "50.1", "to", "50.5"]
 
 
 def test_budget_table_marks_arms_better_and_worse_than_the_learned_policy():
@@ -96,9 +96,33 @@ def test_budget_table_marks_arms_better_and_worse_than_the_learned_policy():
     heading, *rows = budget_rows(budgets)
 
     assert heading == ("arm", "100 steps", "400 steps", "mean")
-    assert ("none", "77.6 ▼", "82.6 ▲", "80.1") in rows
-    assert ("learned", "80.1", "80.1", "80.1") in rows
-    assert rows[-1] == ("ramp", "80.1 =", "", "")
+    assert ("none", "77.8 ▼", "82.8 ▲", "80.3") in rows
+    assert ("learned", "80.3", "80.3", "80.3") in rows
+    assert rows[-1] == ("ramp", "80.3 =", "", "")
+
+
+def test_marks_of_budgets_are_corrected_over_arms_and_budgets(tmp_path):
+    # At each budget the learned arm is above none with p = 0.0205, 0.041 after Holm's correction
+    # over two arms. Over two budgets and arms the smallest p counts four times.
+    noise = [-0.02, 0.01, 0.0, 0.02, -0.01, 0.03, 0.0]
+    budgets = []
+    for steps in (100, 400):
+        found = records({"learned": 0.8, "none": 0.8, "ramp": 0.8}, task=TASK | {"steps": steps})
+        for record in found:
+            if record["arm"] == "none":
+                record["accuracy"] -= 0.016 + noise[record["seed"]]
+        budgets.append({"task": TASK | {"steps": steps}, **summarise(found)})
+    assert ("none", "78.3 ▼", "78.3 ▼", "78.3") in budget_rows(budgets)
+    summary = {**budgets[0], "budgets": budgets}
+
+    text = write_report(tmp_path, summary, found).read_text()
+
+    assert "| none | 78.3 = | 78.3 = | 78.3 |" in text
+    assert "is better than: no arm. Tied with: none, ramp." in text
+    written = json.loads((tmp_path / "summary.json").read_text())
+    difference = written["budgets"][1]["learned_minus_score"]["none"]
+    assert difference["p_holm"] == pytest.approx(4 * difference["p"])
+    assert written["learned_minus_score"]["none"] == difference
 
 
 @pytest.mark.filterwarnings("error")
@@ -119,14 +143,14 @@ def test_report_has_all_sections_and_figures(tmp_path):
 
     text = path.read_text()
     assert text.startswith("# AdaptAug: digits, cnn, 100 training examples, 1,600 steps\n")
-    assert "reaches 90.1% accuracy" in text
+    assert "reaches 90.3% accuracy" in text
     assert "better than: none. Tied with: best constant. Worse than: RandAugment." in text
     assert "- command: `python -m experiments.train_policy --name digits`" in text
-    assert "- seeds (3): 0 to 2" in text
+    assert "- seeds (7): 0 to 6" in text
     assert "- search: episodes 1,440, seconds 310.2\n" in text
-    assert "| **learned** | 90.1 | 90.0 to 90.2 |" in text
-    assert "| none | 87.6 ▼ | 87.6 ▼ | 87.6 |" in text
-    assert "With so few seeds (3)" in text
+    assert "| **learned** | 90.3 | 90.1 to 90.5 |" in text
+    assert "| none | 87.8 ▼ | 87.8 ▼ | 87.8 |" in text
+    assert "With so few seeds" not in text
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     figures = ["scores", "budgets", "cost", "magnitudes", "min_epochs"]
     written = {"report.md", "summary.json", *(f"{name}.png" for name in figures)}
@@ -145,6 +169,8 @@ def test_report_of_one_arm_and_one_seed_leaves_out_the_other_figures(tmp_path):
     text = write_report(tmp_path, {"task": TASK, **summarise(found)}, found).read_text()
 
     assert "There is no learned policy among them." in text
+    assert "| none | 50.0 |  |" in text  # no interval of one seed
+    assert "With so few seeds (1) every difference counts as a tie" in text
     assert {path.name for path in tmp_path.glob("*.png")} == {"scores.png", "cost.png"}
 
 
@@ -173,6 +199,21 @@ def test_interval_is_drawn_in_per_cent_not_as_a_fraction():
     assert bar.get_xydata().tolist() == [[-75, 2], [25, 2]]
     assert dot.get_xydata().tolist() == [[-50, 2]]
     assert axes.texts[0].get_text() == "−50.0"
+
+
+def test_one_value_is_drawn_as_a_point_without_a_bar():
+    axes = new_figure(4, 3, "title").subplots()
+
+    draw_interval(axes, 0, {"mean": 0.25, "ci95": None}, "black", ".1f")
+
+    (dot,) = axes.get_lines()
+    assert dot.get_xydata().tolist() == [[25, 0]]
+    assert axes.texts[0].get_text() == "25.0"
+
+
+def test_difference_of_one_pair_is_shown_without_an_interval():
+    assert difference_text({"mean": -0.022, "ci95": None}) == "-2.2"
+    assert difference_text({"mean": -0.022, "ci95": [-0.03, 0.01]}) == "-2.2 [-3.0, +1.0]"
 
 
 def test_labels_of_close_points_do_not_overlap():
