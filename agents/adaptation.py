@@ -11,7 +11,7 @@ from adaptaug.evaluation.train_child import Pool
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy
 from adaptaug.utils.progress import ProgressBar
-from agents.min_epochs import NEVER, evidence, gains_over_none, shortest_useful_run
+from agents.min_epochs import MIN_PAIRS, NEVER, evidence, gains_over_none, shortest_useful_run
 from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS
 from agents.warm_start.screening import Screening, screen
@@ -34,11 +34,17 @@ def adapt(
 ) -> tuple[Policy, dict[str, Any]]:
     """Fits the biases and gates of a policy to new data; its shared network stays as it is.
 
-    60% of the trainings screen the ops as the warm start of a search does, and initialise biases
-    and gates anew (see `agents.warm_start.screening`). The rest compares four candidates on equal
-    tasks and seeds: the fitted policy, it with weaker and with stronger ops, and the policy as it
-    was. Each candidate leaves runs alone that are too short for it (see `agents.min_epochs`). The
-    candidate with the largest mean gain over no augmentation is kept.
+    1. 60% of the trainings screen the ops as the warm start of a search does, and initialise biases
+       and gates anew (see `agents.warm_start.screening`).
+    2. 20% compare four candidates on equal tasks and seeds: the fitted policy, it with weaker and
+       with stronger ops, and the policy as it was. The one with the largest mean gain over no
+       augmentation is kept.
+    3. 20% are pairs with and without that candidate, on other tasks and seeds. From them come its
+       gain and its shortest useful run (see `agents.min_epochs`).
+
+    Few trainings leave too few pairs for step 3. It then takes what it needs from step 2, without
+    which the fitted policy is kept, and then from step 1. With fewer than `MIN_PAIRS` pairs even
+    so, the policy augments every run if the mean gain is above 0, and none otherwise.
 
     Args:
         policy: the policy to adapt; it is not changed.
@@ -51,8 +57,9 @@ def adapt(
     Returns:
         The adapted policy, and a report as plain data: `episodes` (child trainings spent),
         `op_effects` by op (see `Screening.op_effects`), the mean `gains` of the candidates over no
-        augmentation, the name of the candidate that is `kept` ("own" for the policy as it was), its
-        `evidence` (see `agents.min_epochs.evidence`), and the `seed`.
+        augmentation in step 2, the name of the candidate that is `kept` ("own" for the policy as
+        it was), its mean `gain` over no augmentation in step 3, its `evidence` of step 3 (see
+        `agents.min_epochs.evidence`), and the `seed`.
 
     Raises:
         AdaptAugError: the trainings are too few.
@@ -61,7 +68,8 @@ def adapt(
         raise AdaptAugError(
             f"adaptation needs at least {MIN_TRAININGS} child trainings, got {trainings}"
         )
-    rounds = max(1, trainings * 3 // 5 // GROUP_SIZE)
+    needed = 2 * MIN_PAIRS
+    rounds = max(1, min(trainings * 3 // 5, trainings - needed) // GROUP_SIZE)
     screening = Screening(len(policy.ops), magnitude, objective.seed)
     screened = screen(screening, policy.ops, objective, rounds, pool, group_size=GROUP_SIZE)
     for _ in ProgressBar(screened, "adaptation", rounds, unit="round", disable=quiet):
@@ -70,27 +78,40 @@ def adapt(
     screening.initialise(fitted)
     candidates = {name: shifted(policy, fitted, shift) for name, shift in SHIFTS.items()}
     candidates["own"] = policy
-    arms = len(candidates) + 1  # with that of no augmentation
-    trials = range(rounds, rounds + max(1, (trainings - rounds * GROUP_SIZE) // arms))
-    epochs, rows = gains_over_none(list(candidates.values()), objective, trials, pool, quiet=quiet)
-    gains = dict(zip(candidates, rows, strict=True))
-    min_epochs = {name: shortest_useful_run(epochs, row) for name, row in gains.items()}
-    min_epochs["own"] = max(min_epochs["own"], policy.min_epochs)
-    means = {
-        name: float((row * (epochs >= min_epochs[name])).mean()) for name, row in gains.items()
-    }
-    kept = max(means, key=lambda name: means[name])
-    if means[kept] < 0:  # fewer trials than MIN_PAIRS: no candidate leaves runs alone
-        means[kept], min_epochs[kept] = 0.0, NEVER
+    left, arms = trainings - rounds * GROUP_SIZE, len(candidates) + 1  # with no augmentation
+    trials = range(rounds, rounds + max(0, min(left // 2, left - needed)) // arms)
+    means = mean_gains(candidates, objective, trials, pool, quiet=quiet)
+    kept = max(means, key=lambda name: means[name], default="fitted")
+    pairs = range(trials.stop, trials.stop + (left - arms * len(trials)) // 2)
+    epochs, (gains,) = gains_over_none([candidates[kept]], objective, pairs, pool, quiet=quiet)
+    min_epochs = max(candidates[kept].min_epochs, shortest_useful_run(epochs, gains))
+    if len(pairs) < MIN_PAIRS and gains.mean() <= 0:
+        min_epochs = NEVER
     report = {
-        "episodes": rounds * GROUP_SIZE + arms * len(trials),
+        "episodes": rounds * GROUP_SIZE + arms * len(trials) + 2 * len(pairs),
         "op_effects": dict(zip(policy.ops, screening.op_effects(fitted), strict=True)),
         "gains": means,
         "kept": kept,
-        "evidence": evidence(epochs, gains[kept], min_epochs[kept]),
+        "gain": float(gains.mean()),
+        "evidence": evidence(epochs, gains, min_epochs),
         "seed": objective.seed,
     }
-    return replace(candidates[kept], min_epochs=min_epochs[kept]), report
+    return replace(candidates[kept], min_epochs=min_epochs), report
+
+
+def mean_gains(
+    candidates: dict[str, Policy],
+    objective: Objective,
+    trials: range,
+    pool: Pool,
+    *,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """The mean gain of each candidate over no augmentation; empty without trials."""
+    if not trials:
+        return {}
+    _, gains = gains_over_none(list(candidates.values()), objective, trials, pool, quiet=quiet)
+    return dict(zip(candidates, gains.mean(1).tolist(), strict=True))
 
 
 def shifted(policy: Policy, network: PolicyNetwork, shift: float) -> Policy:

@@ -16,8 +16,9 @@ from adaptaug.policy.observation import GLOBAL_FEATURES, observation_size
 from adaptaug.policy.policy import Policy
 from adaptaug.training.task import Task, TaskRange
 from agents.adaptation import adapt, shifted
-from agents.min_epochs import NEVER
+from agents.min_epochs import MIN_PAIRS, NEVER
 from agents.objective import Objective
+from agents.warm_start.screening import Screening
 
 OPS = ("rotate", "noise", "hflip")
 
@@ -117,18 +118,13 @@ def test_policy_is_kept_if_it_is_better_than_the_fitted_ones(
     assert adapted.min_epochs == report["evidence"]["min_epochs"] == 32  # epochs of all trials
 
 
-@pytest.mark.parametrize(
-    ("trainings", "min_epochs"),
-    [(40, 20), (50, 32)],
-    ids=["too few pairs for a new one", "a larger one is found"],
-)
-def test_kept_policy_has_at_least_its_min_epochs(
-    one_budget: Objective, policy: Policy, trainings: int, min_epochs: float
-) -> None:
-    limited, pool = replace(policy, min_epochs=20.0), ToyPool(np.full(3, 0.15))
-    adapted, report = adapt(limited, one_budget, trainings, 0.9, pool, quiet=True)
+def test_kept_policy_has_at_least_its_min_epochs(one_budget: Objective, policy: Policy) -> None:
+    limited, pool = replace(policy, min_epochs=30.0), ToyPool(np.full(3, 0.15))
+    adapted, report = adapt(limited, one_budget, 50, 0.9, pool, quiet=True)
     assert report["kept"] == "own"
-    assert adapted.min_epochs == min_epochs
+    assert adapted.min_epochs == 32  # epochs of all trials
+    few = adapt(limited, one_budget, 12, 0.9, ToyPool(np.full(3, 0.7)), quiet=True)[0]
+    assert few.min_epochs == 0  # of the fitted policy, which gains in three pairs
 
 
 class HelpfulOnlyInTheScreening(ToyPool):
@@ -167,10 +163,57 @@ def test_gates_switch_ops_off_in_short_runs(policy: Policy, seed: int) -> None:
         assert row["effects"][0] < 0 < row["effects"][-1]
 
 
-def test_no_run_is_augmented_if_few_trials_all_lose(one_budget: Objective, policy: Policy) -> None:
-    adapted, report = adapt(policy, one_budget, 20, 0.3, HelpfulOnlyInTheScreening(), quiet=True)
-    assert report["gains"][report["kept"]] == 0
+@pytest.mark.parametrize("trainings", [12, 20])
+def test_no_run_is_augmented_if_few_pairs_all_lose(
+    one_budget: Objective, policy: Policy, trainings: int
+) -> None:
+    pool = HelpfulOnlyInTheScreening()
+    adapted, report = adapt(policy, one_budget, trainings, 0.3, pool, quiet=True)
+    assert (report["kept"], report["gains"]) == ("fitted", {})  # too few to compare candidates
+    assert report["gain"] <= 0
     assert adapted.min_epochs == report["evidence"]["min_epochs"] == NEVER
+
+
+def test_pairs_that_judge_a_candidate_did_not_choose_it(
+    objective: Objective, policy: Policy
+) -> None:
+    pool = ToyPool(np.full(3, 0.3))
+    _, report = adapt(policy, objective, 100, 0.3, pool, quiet=True)
+    arms = [job.arm.name for job in pool.jobs]
+    seeds = [job.seed for job in pool.jobs]
+    chosen_on, judged_on = seeds[60:80], seeds[80:]  # after 60 trainings of the screening
+    assert len(set(chosen_on)) == 4  # trials of four candidates and none
+    assert arms[80:] == ["none"] * 10 + ["policy"] * 10
+    assert len(set(judged_on)) == 10
+    assert not set(judged_on) & set(seeds[:80])
+    assert len(report["evidence"]["gains"]) == 10
+    assert report["gain"] == pytest.approx(np.mean(report["evidence"]["gains"]))
+
+
+class Useless(ToyPool):
+    """Children whose scores do not depend on magnitudes; each has noise of its own."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(np.zeros(len(OPS)))
+        self.random = np.random.default_rng(seed)
+
+    def record(self, job: Job) -> Record:
+        return super().record(job) | {"validation_score": self.random.normal(0.9, 0.03)}
+
+
+@pytest.mark.parametrize("trainings", [20, 100])
+def test_candidates_that_gain_nothing_augment_no_run(
+    objective: Objective, policy: Policy, trainings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In at least 90% of adaptations. The screening, which is slow, leaves the policy as it was."""
+    monkeypatch.setattr("agents.adaptation.screen", lambda *args, **kwargs: ())
+    monkeypatch.setattr(Screening, "initialise", lambda *args: None)
+    monkeypatch.setattr(Screening, "op_effects", lambda *args: OPS)
+    adapted = [
+        adapt(policy, replace(objective, seed=seed), trainings, 0.3, Useless(seed), quiet=True)[0]
+        for seed in range(100)
+    ]
+    assert np.mean([policy.min_epochs == NEVER for policy in adapted]) >= 0.9
 
 
 def test_shift_changes_only_the_biases(policy: Policy) -> None:
@@ -180,13 +223,14 @@ def test_shift_changes_only_the_biases(policy: Policy) -> None:
     assert all(before[name].equal(after[name]) for name in before if name != "op_bias")
 
 
-@pytest.mark.parametrize("trainings", [12, 29, 100, 160, 180])
+@pytest.mark.parametrize("trainings", [12, 16, 20, 21, 29, 33, 100, 160, 180])
 def test_at_most_the_given_trainings_are_spent(
     objective: Objective, policy: Policy, trainings: int
 ) -> None:
     pool = ToyPool(np.array([0.6, 0.2, 0.0]))
     _, report = adapt(policy, objective, trainings, 0.3, pool, quiet=True)
-    assert report["episodes"] == len(pool.jobs) <= trainings
+    assert trainings - 5 <= report["episodes"] == len(pool.jobs) <= trainings
+    assert len(report["evidence"]["gains"]) >= (MIN_PAIRS if trainings >= 16 else 3)
 
 
 def test_too_few_trainings_are_refused(objective: Objective, policy: Policy) -> None:

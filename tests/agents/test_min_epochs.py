@@ -61,18 +61,63 @@ def test_gain_of_zero_includes_no_run() -> None:
 
 
 def test_threshold_is_a_geometric_mean_whatever_the_order_of_the_pairs() -> None:
-    epochs, gains = np.array([64.0, 1, 16, 4, 256]), np.array([2.0, -2, 2, -2, 2])
+    epochs = np.array([64.0, 1, 16, 4, 256, 512, 1024, 2048])
+    gains = np.array([2.0, -2, 2, -2, 2, 2, 2, 2])
     assert shortest_useful_run(epochs, gains) == 8
     assert shortest_useful_run(epochs[::-1], gains[::-1]) == 8
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_runs_of_equal_epochs_are_included_together_or_not_at_all(order: int) -> None:
-    epochs, gains = np.full(12, 32.0), np.array([1.0, 1.0, *[-1.0] * 10])[::order]
+    epochs, gains = np.full(12, 32.0), np.array([1.0, *[-1.0] * 11])[::order]
     assert shortest_useful_run(epochs, gains) == NEVER
     assert shortest_useful_run(epochs, -gains) == 32
     shorter = np.append(epochs, np.full(4, 8.0))
     assert shortest_useful_run(shorter, np.append(-gains, [1.0, 1, -2, -2])) == 16
+
+
+@pytest.mark.parametrize(("losses", "included"), [(0, True), (1, False)])
+def test_five_pairs_must_all_gain(losses: int, included: bool) -> None:
+    """All five signs agree by chance in 1 of 32 cases; one sign differs in 5 more."""
+    gains = np.array([-1.0] * losses + [1.0] * (5 - losses))
+    assert (shortest_useful_run(np.full(5, 32.0), gains) < NEVER) == included
+
+
+def share_with_a_useful_run(gains: np.ndarray, epochs: np.ndarray) -> float:
+    """Share of searches, the rows of `gains` and `epochs`, that find any useful run."""
+    found = [shortest_useful_run(*pair) for pair in zip(epochs, gains, strict=True)]
+    return float(np.mean(np.less(found, NEVER)))
+
+
+def searches(pairs: int, count: int) -> tuple[np.random.Generator, np.ndarray]:
+    """A generator, and epochs of `pairs` runs in each of `count` simulated searches."""
+    random = np.random.default_rng(pairs)
+    return random, np.exp(random.uniform(np.log(8), np.log(1000), (count, pairs)))
+
+
+@pytest.mark.parametrize("pairs", [8, 30, 90])
+def test_true_gain_of_zero_is_taken_for_a_gain_in_at_most_a_tenth_of_searches(pairs: int) -> None:
+    """The rate is 5%; the rule before had 43, 57 and 64%."""
+    random, epochs = searches(pairs, count := 300)
+    noise = np.where(np.arange(count) % 2, epochs.T / 100, 1.0).T  # larger in longer runs, or equal
+    gains = noise * random.normal(size=epochs.shape)
+    assert share_with_a_useful_run(gains, epochs) < 0.1
+
+
+@pytest.mark.parametrize("pairs", [30, 90])
+def test_so_is_one_with_a_long_lower_tail(pairs: int) -> None:
+    """The rate is 10 and 9%, of gains with mean 0 and skewness -2."""
+    random, epochs = searches(pairs, count := 300)
+    gains = 1 - random.exponential(size=epochs.shape)
+    assert share_with_a_useful_run(gains, epochs) < 0.1 + 2 * np.sqrt(0.1 * 0.9 / count)
+
+
+@pytest.mark.parametrize(("pairs", "share"), [(9, 0.65), (30, 0.97), (90, 1.0)])
+def test_gain_of_a_usual_size_is_found(pairs: int, share: float) -> None:
+    """A search on digits had mean gains of 0, 0.1, 0.4 and 1 in the quarters of run lengths."""
+    random, epochs = searches(pairs, 100)
+    gains = np.clip(0.2 * np.log2(epochs / 30), -0.1, 1) + random.normal(0, 0.3, epochs.shape)
+    assert share_with_a_useful_run(gains, epochs) >= share
 
 
 def test_fewer_than_min_pairs_include_every_run() -> None:

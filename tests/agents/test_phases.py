@@ -48,8 +48,8 @@ def with_warm_start(config: SearchConfig) -> SearchConfig:
 
 @pytest.fixture(scope="module")
 def with_pairs(config: SearchConfig) -> SearchConfig:
-    """Four updates, then four pairs."""
-    return replace(config, episodes=24, warm_start_share=0, min_epochs_share=0.34)
+    """Four updates, then five pairs."""
+    return replace(config, episodes=26, warm_start_share=0, min_epochs_share=0.385)
 
 
 @pytest.fixture(scope="module")
@@ -186,11 +186,11 @@ def test_ctrl_c_among_the_pairs_then_resume_finds_the_shortest_useful_run(
     assert load_policy(tmp_path / "policy").min_epochs == 0
     result = search(with_pairs, tmp_path, resume=True)
     assert torch.equal(weights(result), weights(complete[0]))
-    assert (result.interrupted, result.episodes) == (False, 24)
+    assert (result.interrupted, result.episodes) == (False, 26)
     assert result.child_steps > complete[0].child_steps
     found = json.loads((tmp_path / "min_epochs.json").read_text())
     assert found == result.evidence
-    assert len(found["epochs"]) == len(found["gains"]) == 4
+    assert len(found["epochs"]) == len(found["gains"]) == 5
     expected = shortest_useful_run(np.array(found["epochs"]), np.array(found["gains"]))
     assert load_policy(tmp_path / "policy").min_epochs == expected > 0
 
@@ -201,7 +201,7 @@ def test_pairs_are_not_trained_again_when_a_complete_search_resumes(
     first = search(with_pairs, tmp_path)
     interrupt(Pool, "run", 1)
     again = search(with_pairs, tmp_path, resume=True)
-    assert (again.interrupted, again.episodes, again.evidence) == (False, 24, first.evidence)
+    assert (again.interrupted, again.episodes, again.evidence) == (False, 26, first.evidence)
     assert again.child_steps == first.child_steps
     assert load_policy(tmp_path / "policy").min_epochs == first.policy.min_epochs
 
