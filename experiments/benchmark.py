@@ -3,8 +3,9 @@
     python -m experiments.benchmark
     python -m experiments.benchmark --rounds 3
 
-Everything runs on one thread; every ratio is the median over the rounds. The extra `bench` installs
-kornia and albumentations; without them their ratios are left out.
+Everything runs on one thread, but for two ratios with DataLoader workers; every ratio is the median
+over the rounds. The extra `bench` installs kornia and albumentations; without them their ratios are
+left out.
 """
 
 import os
@@ -29,6 +30,7 @@ from experiments.benchmarks.contests import (
 from experiments.benchmarks.imports import ROUNDS, import_contest
 from experiments.benchmarks.text_contests import SENTENCES, string_contest, text_step_contest
 from experiments.benchmarks.timing import Race, Ratio
+from experiments.benchmarks.workers import WORKERS, worker_contest
 from experiments.common.cli import main, run_path
 from experiments.reports.tables import Row, fixed_width, markdown
 
@@ -51,6 +53,10 @@ MEANINGS = {
     f"ops / {INTERVAL} training steps of that CNN",
     "cost_...": "augmenting a batch at magnitude 0.5 / one training step of that CNN; geometry is "
     "all geometric ops together, colour all colour ops together",
+    "randaugment_in_..._over_training_...": "elapsed time of an epoch with RandAugment, image by "
+    f"image in the training process or in {WORKERS} DataLoader workers / of an epoch without "
+    "augmentation; digits: the default child on images of 1x8x8; cnn32: that CNN. The costs in "
+    "comparisons are those in the training process",
     "import_over_torch": "`import adaptaug` / `import torch`, each in a fresh process with its "
     "files in the disk cache",
 }
@@ -82,6 +88,7 @@ def run(options: Options) -> int:
             step_contest(options.rounds),
             string_contest(options.rounds),
             text_step_contest(options.rounds),
+            worker_contest(options.rounds),
             import_contest(options.rounds),
         ]
     times = time_rows([race for race, _ in contests])
@@ -147,7 +154,8 @@ def report(options: Options, ratios: Sequence[Row], times: Sequence[Row]) -> str
         "## Times",
         "Processor time of one call: a whole episode, one batch of ops, one decision, one "
         f"observation, {CHUNK} batches of training or of a stage of ops, EDA of all sentences, one "
-        "import.",
+        "import. RandAugment in process or workers: elapsed time of one epoch, so leave the "
+        f"machine idle; it needs {WORKERS + 1} processor cores.",
         markdown(times),
         f"Measured on {platform.machine()} with {os.cpu_count()} processors and {_versions()}.",
     ]

@@ -11,7 +11,7 @@ from torch.nn import functional
 from adaptaug.children import build_child
 from adaptaug.data import Examples, load, split
 from adaptaug.data.batches import channels_last, to_float
-from adaptaug.metrics import Metrics, evaluate, predict
+from adaptaug.metrics import Metrics, evaluate, measure, predict
 from adaptaug.ops import OpSpace
 from adaptaug.policy.observation import PROBE_MAGNITUDE, PROBE_SIZE
 from adaptaug.policy.schedules import SCHEDULES
@@ -49,9 +49,10 @@ def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[fl
         optimizer = torch.optim.Adam(model.parameters(), task.peak_learning_rate, fused=True)
         for start, end in pairwise([0, *task.boundaries()]):
             evaluate(model, some)
-            evaluate(model, validation)
+            logits = predict(model, validation.inputs)
+            measure(logits, validation.targets)
             if start > 0:
-                probe(model, validation, op_space, seed, classes)
+                probe(model, validation, op_space, seed, logits)
             picked = rows[start * task.batch_size : end * task.batch_size]
             inputs, targets = op_space.apply(
                 to_float(train.inputs[picked]), train.targets[picked], magnitudes, draws, classes
@@ -72,16 +73,22 @@ def train_bare(task: Task, seed: int, op_space: OpSpace, magnitudes: Sequence[fl
 
 @torch.no_grad()
 def probe(
-    model: nn.Module, validation: Examples, op_space: OpSpace, seed: int, classes: int
+    model: nn.Module, validation: Examples, op_space: OpSpace, seed: int, logits: torch.Tensor
 ) -> torch.Tensor:
-    """Mean loss (1 + n_ops,) on held-out examples: first clean, then under each op alone."""
+    """Mean loss (1 + n_ops,) on held-out examples: first clean, then under each op alone.
+
+    `logits` (N, K) are the model's on all held-out examples, clean.
+    """
+    clean, classes = logits[:PROBE_SIZE], logits.shape[1]
     inputs, targets = to_float(validation.inputs[:PROBE_SIZE]), validation.targets[:PROBE_SIZE]
     draws = torch.Generator().manual_seed(seed)
-    views = [(inputs, targets)]
+    views = []
     for index in range(len(op_space)):
         alone = [PROBE_MAGNITUDE * (index == other) for other in range(len(op_space))]
         views.append(op_space.apply(inputs, targets, alone, draws, classes))
-    logits = predict(model, torch.cat([view for view, _ in views]))
-    every = torch.cat([label if label.ndim == 1 else label.argmax(1) for _, label in views])
-    losses = functional.cross_entropy(logits, every, reduction="none")
-    return losses.view(len(views), -1).mean(1)
+    augmented = predict(model, torch.cat([view for view, _ in views]))
+    every = [label if label.ndim == 1 else label.argmax(1) for _, label in views]
+    losses = functional.cross_entropy(
+        torch.cat([clean, augmented]), torch.cat([targets, *every]), reduction="none"
+    )
+    return losses.view(1 + len(views), -1).mean(1)

@@ -132,8 +132,8 @@ def stage_works(op_space: OpSpace) -> dict[str, Work]:
     return {stage: work([0.5 * (s == stage) for s in stages]) for stage in dict.fromkeys(stages)}
 
 
-def random_examples(count: int) -> Examples:
-    """Random images (count, 3, 32, 32) of ten classes."""
+def random_examples(count: int, shape: tuple[int, int, int] = (3, 32, 32)) -> Examples:
+    """Random images (count, *shape) of ten classes; shape is (C, H, W)."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    inputs = torch.randint(256, (count, *shape), dtype=torch.uint8, generator=generator)
     return Examples(inputs, torch.arange(count) % 10)

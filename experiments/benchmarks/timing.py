@@ -53,7 +53,7 @@ class Race:
     """The times of all contestants."""
 
     seconds: Mapping[str, Sequence[float]]
-    """Processor seconds per call of each contestant, one value per round."""
+    """Seconds per call of each contestant by the clock of `race`, one value per round."""
     tokens: int = 0
     """Tokens that each contestant processes in one call; 0 if they are not counted."""
 
@@ -63,32 +63,39 @@ class Race:
         return [scale * taken / reference for taken, reference in pairs]
 
 
-def race(contestants: Mapping[str, Work], rounds: int, label: str, tokens: int = 0) -> Race:
+def race(
+    contestants: Mapping[str, Work],
+    rounds: int,
+    label: str,
+    tokens: int = 0,
+    clock: Callable[[], float] = time.process_time,
+) -> Race:
     """Times contestants in turn: A B C, A B C and so on, after a warm-up.
 
-    It measures processor time of all threads: the load of other programs does not count, and a
-    contestant gains nothing by starting threads.
+    By default it measures processor time of all threads: the load of other programs does not count,
+    and a contestant gains nothing by starting threads.
 
     Args:
         contestants: functions without arguments, by name.
         rounds: number of measurements of each, at least 1.
         label: text of the progress bar.
         tokens: see `Race`.
+        clock: returns seconds; `time.perf_counter` for contestants that start processes.
     """
     repeats = {}
     for name, work in contestants.items():
-        _seconds(work, 1)
-        repeats[name] = max(1, round(SHORTEST / max(_seconds(work, 1), 1e-6)))
+        _seconds(work, 1, clock)
+        repeats[name] = max(1, round(SHORTEST / max(_seconds(work, 1, clock), 1e-6)))
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in ProgressBar(range(rounds), label, unit="round", leave=False):
         for name, work in contestants.items():
-            seconds[name].append(_seconds(work, repeats[name]))
+            seconds[name].append(_seconds(work, repeats[name], clock))
     return Race(seconds, tokens)
 
 
-def _seconds(work: Work, repeats: int) -> float:
-    """Processor seconds per call, mean over `repeats` calls."""
-    started = time.process_time()
+def _seconds(work: Work, repeats: int, clock: Callable[[], float]) -> float:
+    """Seconds per call, mean over `repeats` calls."""
+    started = clock()
     for _ in range(repeats):
         work()
-    return (time.process_time() - started) / repeats
+    return (clock() - started) / repeats

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import IMAGE_OPS, OpSpace
 from experiments.benchmark import Options, benchmark_folder, ratio_rows, run, time_rows
-from experiments.benchmarks import contests, imports, text_contests, timing
+from experiments.benchmarks import contests, imports, text_contests, timing, workers
 from experiments.benchmarks.timing import Race, Ratio
 
 FIXED_KEYS = {
@@ -24,9 +25,14 @@ FIXED_KEYS = {
 """Ratios that scripts outside the project read."""
 STAGE_KEYS = {f"cost_{stage}" for stage in OpSpace(IMAGE_OPS).stages}
 TEXT_KEYS = {"text_ops_vs_list_eda", *text_contests.BATCHES}
+WORKER_KEYS = {
+    f"randaugment_in_{place}_over_training_{case}"
+    for place in ("process", "workers")
+    for case in ("digits", "cnn32")
+}
 MORE_KEYS = {
     "image_ops_vs_randaugment", "observe_share_of_interval", "import_over_torch", *STAGE_KEYS,
-    *TEXT_KEYS,
+    *TEXT_KEYS, *WORKER_KEYS,
 }  # fmt: skip
 TINY = Options(rounds=1, steps=8)
 
@@ -38,6 +44,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(timing, "SHORTEST", 0.0)  # no repeats
     monkeypatch.setattr(contests, "CHUNK", 1)
     monkeypatch.setattr(text_contests, "CHUNK", 1)
+    monkeypatch.setattr(
+        workers, "CASES", {k: replace(c, batches=1) for k, c in workers.CASES.items()}
+    )
     monkeypatch.setattr(text_contests, "SENTENCES", 8)
     monkeypatch.setattr(imports, "import_seconds", len)  # a fresh process takes seconds
     return tmp_path / "runs" / "benchmark"

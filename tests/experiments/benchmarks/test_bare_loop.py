@@ -11,6 +11,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from adaptaug.children import SmallCNN
 from adaptaug.data import load, split
+from adaptaug.metrics import predict
 from adaptaug.ops import OpSpace
 from adaptaug.policy.observation import GLOBAL_FEATURES, PROBE_SIZE, Observer, Situation
 from adaptaug.utils.seeding import one_thread
@@ -36,8 +37,8 @@ def images_seen(work: Callable[[], object]) -> int:
 def test_bare_loop_and_environment_process_equally_many_images(steps: int) -> None:
     episode, bare = episodes(steps)
     # Batches of 32; nine evaluations of the first training images and all 500 validation images;
-    # seven times ten probes.
-    expected = 32 * steps + 9 * (PROBE_SIZE + 500) + 7 * 10 * PROBE_SIZE
+    # seven times the probes of nine ops.
+    expected = 32 * steps + 9 * (PROBE_SIZE + 500) + 7 * 9 * PROBE_SIZE
     assert images_seen(episode) == images_seen(bare) == expected
 
 
@@ -57,6 +58,6 @@ def test_bare_probes_equal_those_of_the_observer() -> None:
         torch.manual_seed(0)
         model = SmallCNN(1, (8, 8), 10, width=4)
     observed = observer.observe(model, Situation(0.5, 10.0, 1.0, None, 0.0))
-    losses = probe(model, parts.validation, op_space, 3, 10)
+    losses = probe(model, parts.validation, op_space, 3, predict(model, parts.validation.inputs))
     change = (losses[1:] - losses[0]) / math.log(10)
     assert observed.ops[:, 0] == pytest.approx(change.numpy(), abs=1e-6)
