@@ -120,12 +120,13 @@ class SearchCallback(BaseCallback):
         self.history.append(means)
         self._board.reward(means["gain"], means["gain"] - means["reward"], updates)
         self._board.scalars({"search/score": means["score"]}, updates)
-        # Its shape is (decisions, children, ops).
-        magnitudes = np.array([[info["magnitudes"] for info in step] for step in self._infos])
-        self._board.magnitudes(self._config.ops, magnitudes.mean((0, 1)).tolist(), updates)
+        magnitudes = np.mean(  # over all decisions of all children
+            [info["magnitudes"] for step in self._infos for info in step if not info["waiting"]], 0
+        ).tolist()
+        self._board.magnitudes(self._config.ops, magnitudes, updates)
         self._log_child()
         if updates % IMAGES_EVERY == 1 and self._images.ndim == 4:
-            self._log_images(magnitudes.mean((0, 1)).tolist(), updates)
+            self._log_images(magnitudes, updates)
         recent = self.history[-10:]
         self._bar.set_postfix_str(
             f"gain {np.mean([row['gain'] for row in recent]):+.2f}, "
@@ -141,9 +142,9 @@ class SearchCallback(BaseCallback):
 
     def _log_child(self) -> None:
         """Logs the curves of the first child, right of those of all children logged before."""
-        curve = [step[0] for step in self._infos]
+        curve = [step[0] for step in self._infos if not step[0]["waiting"]]
         history = {f"validation_{n}": [info[n] for info in curve] for n in ("score", "loss")}
-        length = max(info["steps"] for info in curve)
+        length = curve[-1]["steps"]
         self._board.child_curves(history, self._child_steps_shown, max(1, length // len(curve)))
         self._child_steps_shown += length
 

@@ -22,8 +22,7 @@ class SearchConfig:
     """Lambda: the reward subtracted for compute that equals one plain training."""
     episodes: int = 1800
     """Child trainings of all phases. The warm start and PPO round them to multiples of groups x
-    group_size. More are trained if children finish early (early stopping, or a short run under a
-    decision_interval), because others then start within the same update."""
+    group_size."""
     warm_start_share: float = 0.2
     """Fraction of the trainings spent on the warm start. Without op_bias there is no warm start."""
     warm_start_magnitude: float = 0.3

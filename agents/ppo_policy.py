@@ -93,7 +93,7 @@ class OpPolicy(ActorCriticPolicy):
         """
         slope = 1 - torch.tanh(latents) ** 2
         each: torch.Tensor = distribution.distribution.log_prob(latents) - torch.log(slope + 1e-6)
-        return (each * (self.network.opened(obs) >= 0.5)).sum(-1)
+        return (each * self.network.acting(obs)).sum(-1)
 
     def _noise(self, obs: torch.Tensor) -> torch.Tensor:
         """Standard normal noise (B, n_ops), of which one part is held for the whole episode.

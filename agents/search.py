@@ -109,8 +109,7 @@ def _begin(
     resume: bool,
 ) -> SearchState:
     """Builds agent and callback, new or as in the checkpoint."""
-    decisions = max(len(item.task.boundaries()) for item in tasks)
-    agent = build_agent(config, GroupBaseline(env, config.group_size), decisions)
+    agent = build_agent(config, GroupBaseline(env, config.group_size), env.horizon)
     counts = dict.fromkeys(COUNTS, 0.0)
     if resume:
         counts = load_checkpoint(folder / CHECKPOINT, agent)

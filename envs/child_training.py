@@ -20,9 +20,6 @@ from adaptaug.utils.seeding import one_thread
 SCORE_WEIGHT = 10.0
 """Weight of the score in the potential, relative to one nat of loss."""
 
-DIVERGENCE_PENALTY = 10.0
-"""Subtracted from the reward once if the child diverges."""
-
 
 class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """Set the magnitude of every augmentation op while a child model trains.
@@ -43,8 +40,9 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ## Reward
     Phi(after) - Phi(before) - lambda * cost. The potential Phi is 10 * score - loss on the
     reward-validation split: the score is the task's metric in [0, 1], the loss is in nats and
-    counts up to log(classes). The cost is that of augmenting and observing since the last decision,
-    as a fraction of plain training of the whole run, read from a table.
+    counts up to log(classes). A diverged child has the lowest potential, -log(classes). The cost is
+    that of augmenting and observing since the last decision, as a fraction of plain training of the
+    whole run, read from a table.
 
     ## Info
     `reset` returns `task` (its fields) and `child_seed`. `step` returns `gain` (the increase of
@@ -57,8 +55,8 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     with one seed train the same child on the same data.
 
     ## End
-    `terminated` after the last batch, at early stopping, or if the child diverges, which costs a
-    penalty of 10. Never `truncated`.
+    `terminated` after the last batch, at early stopping, or if the child diverges. Never
+    `truncated`.
 
     ## Version history
     * v0: first version.
@@ -147,11 +145,10 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observation.flat(), reward, episode.finished, False, info
 
     def _measure(self, episode: Episode, observation: Observation) -> float:
-        """Potential of the child; of a diverged one the last potential less the penalty."""
-        if episode.run.diverged:
-            return self._potential - DIVERGENCE_PENALTY
+        """Potential of the child."""
         metrics = observation.validation
-        return potential(metrics.loss, metrics.score, episode.run.num_classes)
+        loss = math.nan if episode.run.diverged else metrics.loss
+        return potential(loss, metrics.score, episode.run.num_classes)
 
 
 def potential(loss: float, score: float, num_classes: int) -> float:
@@ -159,12 +156,14 @@ def potential(loss: float, score: float, num_classes: int) -> float:
 
     Phi = 10 * score - min(loss, log(num_classes)). The loss counts up to that of a uniform guess:
     a child that memorises a few sentences is confidently wrong on others, and without this bound
-    the reward would favour low confidence over a high score.
+    the reward would favour low confidence over a high score. A diverged child gets the lowest
+    potential, that of score 0, because the score of its predictions is an accident.
 
     Args:
-        loss: cross-entropy on the reward-validation split, in nats; NaN counts as the bound.
+        loss: cross-entropy on the reward-validation split, in nats; not finite if the child has
+            diverged.
         score: accuracy or F1 there, in [0, 1].
         num_classes: number of classes or tags.
     """
     bound = math.log(num_classes)
-    return SCORE_WEIGHT * score - (min(loss, bound) if math.isfinite(loss) else bound)
+    return SCORE_WEIGHT * score - min(loss, bound) if math.isfinite(loss) else -bound

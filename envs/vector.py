@@ -1,8 +1,8 @@
 """A vectorised environment: many child trainings in a few worker processes, in groups.
 
 The children of a group are reset with one seed. They share task, data, initial weights and batch
-order, and differ only in their actions. A group starts new episodes when all its children have
-finished.
+order, and differ only in their actions. All children start new episodes at once, so that a rollout
+of `GroupedVecEnv.horizon` steps holds whole episodes.
 """
 
 import traceback
@@ -18,18 +18,21 @@ from stable_baselines3.common.vec_env import VecEnv
 from adaptaug.data import Source, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import Op, register_missing
+from adaptaug.policy.observation import GLOBAL_FEATURES
 from adaptaug.utils.signals import kept_from_workers
 from envs.child_training import ChildTrainingEnv
 
 _SEEDS = 2**31
+_PROGRESS = GLOBAL_FEATURES.index("progress")
 
 
 class GroupedVecEnv(VecEnv):
     """Groups of `ChildTrainingEnv`s, spread over worker processes of one thread each.
 
     Rewards are those of the environment, step by step; `info["reward"]` has them in double
-    precision. A child that finishes before its group is done repeats its last observation with
-    reward 0 until the whole group is done.
+    precision. Episodes of all children last `horizon` steps. A child whose run ends earlier, as it
+    is short, has diverged or was stopped early, waits: it repeats its last observation with reward
+    0 and with `info["waiting"]` true. The feature `progress` is 1 as soon as a run has ended.
     """
 
     def __init__(
@@ -56,6 +59,11 @@ class GroupedVecEnv(VecEnv):
         spaces = ChildTrainingEnv(**env_kwargs)
         super().__init__(groups * group_size, spaces.observation_space, spaces.action_space)
         self.groups, self.group_size = groups, group_size
+        self.tasks = spaces.tasks
+        """Ranges of tasks from which episodes are drawn."""
+        self.horizon = max(len(item.task.boundaries()) for item in spaces.tasks)
+        """Steps of an episode: the largest number of decisions of all tasks."""
+        self._step = 0
         self.episodes = np.zeros(groups, dtype=np.int64)
         """Episodes that each group has begun, (groups,); with the seed, they fix the next one."""
         self._base_seed = seed
@@ -73,7 +81,8 @@ class GroupedVecEnv(VecEnv):
     def reset(self) -> np.ndarray:
         """Starts a new episode in every group and returns observations (num_envs, size)."""
         self.reset_infos = [{} for _ in range(self.num_envs)]
-        return self._reset_groups(range(self.groups))
+        self._step = 0
+        return self._reset_groups()
 
     def step_async(self, actions: np.ndarray) -> None:
         """Sends actions (num_envs, n_ops) to the workers."""
@@ -83,47 +92,42 @@ class GroupedVecEnv(VecEnv):
     def step_wait(
         self,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Collects the workers' results and resets finished groups, as SB3 expects."""
+        """Collects the workers' results; after `horizon` steps also resets, as SB3 expects."""
         results: list[Any] = [None] * self.num_envs
         for worker, members in zip(self._workers, self._members, strict=True):
             for member, result in zip(members, worker.receive(), strict=True):
                 results[member] = result
         observations = np.stack([result[0] for result in results])
         rewards = np.array([result[1] for result in results], dtype=np.float32)
-        terminated = np.array([result[2] for result in results])
-        infos = [result[4] | {"reward": result[1]} for result in results]
-        # A group is done as a whole, so that its children share the next seed too.
-        by_group = terminated.reshape(self.groups, self.group_size).all(1)
-        finished, dones = np.flatnonzero(by_group), by_group.repeat(self.group_size)
-        for row in np.flatnonzero(dones):
-            infos[row]["terminal_observation"] = observations[row].copy()
-            infos[row]["TimeLimit.truncated"] = False
-        if len(finished):
-            first = self._reset_groups(finished)
-            observations[dones] = first[dones]
-        return observations, rewards, dones, infos
+        observations[[result[2] for result in results], _PROGRESS] = 1
+        infos = [{"waiting": False} | result[4] | {"reward": result[1]} for result in results]
+        self._step += 1
+        done = self._step == self.horizon
+        if done:
+            for info, observation in zip(infos, observations, strict=True):
+                info |= {"terminal_observation": observation, "TimeLimit.truncated": False}
+            observations, self._step = self._reset_groups(), 0
+        return observations, rewards, np.full(self.num_envs, done), infos
 
     def close(self) -> None:
         """Stops the workers."""
         for worker in self._workers:
             worker.close()
 
-    def _reset_groups(self, groups: Sequence[int] | range | np.ndarray) -> np.ndarray:
-        """Starts new episodes in these groups; observations (num_envs, size), else 0."""
-        seeds: dict[int, int] = {}
-        for group in groups:
-            entropy = (self._base_seed, int(group), int(self.episodes[group]))
-            self.episodes[group] += 1
+    def _reset_groups(self) -> np.ndarray:
+        """Starts a new episode in every group and returns observations (num_envs, size)."""
+        seeds: list[int] = []
+        for group in range(self.groups):
+            entropy = (self._base_seed, group, int(self.episodes[group]))
             seed = int(np.random.default_rng(entropy).integers(_SEEDS))
-            first = int(group) * self.group_size
-            seeds |= dict.fromkeys(range(first, first + self.group_size), seed)
+            seeds += [seed] * self.group_size
+        self.episodes += 1
         assert self.observation_space.shape is not None
         observations = np.zeros((self.num_envs, *self.observation_space.shape), np.float32)
         for worker, members in zip(self._workers, self._members, strict=True):
-            worker.send("reset", [(i, seeds[m]) for i, m in enumerate(members) if m in seeds])
+            worker.send("reset", [(i, seeds[member]) for i, member in enumerate(members)])
         for worker, members in zip(self._workers, self._members, strict=True):
-            started = [member for member in members if member in seeds]
-            for member, result in zip(started, worker.receive(), strict=True):
+            for member, result in zip(members, worker.receive(), strict=True):
                 observations[member] = result[0]
         return observations
 
@@ -182,8 +186,8 @@ class _Local(_Worker):
             self._last[index] = None
             return self._envs[index].reset(seed=argument)
         last = self._last[index]
-        if last is not None and last[2]:  # it finished before its group
-            return last[0], 0.0, True, False, last[4] | {"gain": 0.0, "cost": 0.0}
+        if last is not None and last[2]:  # its run has ended
+            return last[0], 0.0, True, False, last[4] | {"gain": 0.0, "cost": 0.0, "waiting": True}
         self._last[index] = self._envs[index].step(argument)
         return self._last[index]
 

@@ -67,7 +67,8 @@ def train_child(job: Job) -> Record:
         A record with these keys:
 
         - `arm`, `seed`, `dataset`, `child`, `n_train`, `steps`, `num_classes`, `ops`.
-        - `validation_accuracy`, `validation_loss`, and `validation_score`, the task's metric.
+        - `validation_accuracy`, `validation_loss`, and `validation_score`, the task's metric. The
+          loss of a diverged child is NaN.
         - `accuracy`, `precision`, `recall`, `f1` (macro over classes, in tagging of entities) and
           `loss` on the final test split, if `job.test` is True.
         - `robustness`, if `job.test` is True: the scores of `adaptaug.evaluation.robustness` by
@@ -111,7 +112,7 @@ def train_child(job: Job) -> Record:
             "controller_seconds": controller_seconds,
             "cost": episode.cost,
             "validation_accuracy": validated.score,
-            "validation_loss": validated.loss,
+            "validation_loss": math.nan if diverged else validated.loss,
             "validation_score": episode.observer.scorer(logits.argmax(-1), targets),
             "diverged": diverged,
             "ops": list(op_space.names),

@@ -118,6 +118,7 @@ def test_log_probability_ignores_ops_whose_gate_is_closed() -> None:
     with torch.no_grad():
         policy.network.gate[0] = torch.tensor([0.4, 0.0])
     actions, _, log_probability = policy(seen)
+    assert torch.isfinite(log_probability).all()
     changed = actions.clone()
     changed[:, 0] = 0.3
     assert policy.evaluate_actions(seen, changed)[1].tolist() == pytest.approx(
@@ -125,6 +126,22 @@ def test_log_probability_ignores_ops_whose_gate_is_closed() -> None:
     )
     changed[:, 1] = 0.3
     assert (policy.evaluate_actions(seen, changed)[1] - log_probability).abs().min() > 1e-3
+
+
+def test_op_that_the_log_probability_ignores_is_off_whatever_is_drawn() -> None:
+    policy = op_policy()
+    seen = torch.from_numpy(observations(500))
+    with torch.no_grad():
+        policy.network.op_bias.fill_(3.0)
+        policy.network.gate[0] = torch.tensor([0.49, 0.0])
+    actions, _, log_probability = policy(seen)
+    assert (actions[:, 0] == -1).all()
+    assert (to_magnitudes(actions[:, 1:]) > 0).any()
+    again = policy.evaluate_actions(seen, actions)[1]
+    assert again.tolist() == pytest.approx(log_probability.tolist(), rel=1e-3, abs=1e-2)
+    again.sum().backward()
+    assert policy.network.op_bias.grad is not None
+    assert policy.network.op_bias.grad[0] == 0
 
 
 def test_seed_fixes_the_initial_weights_without_the_global_generator() -> None:

@@ -15,11 +15,16 @@ import torch
 from gymnasium.utils.env_checker import check_env as check_for_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_for_sb3
 
+from adaptaug.controllers import Constant
 from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
+from adaptaug.evaluation.train_child import Arm, train_child
+from adaptaug.policy.cost import CostTable
 from adaptaug.policy.observation import LIMIT
+from adaptaug.training.task import TaskRange
+from agents.objective import Objective
 from envs import ENV_ID, ChildTrainingEnv
-from envs.child_training import DIVERGENCE_PENALTY, potential
+from envs.child_training import potential
 
 TASK = {"steps": 12, "n_train": 40, "n_validation": 50, "batch_size": 8, "width": 2, "decisions": 3}
 KWARGS: dict[str, Any] = {"tasks": [TASK], "ops": ["rotate", "hue", "noise"]}
@@ -136,8 +141,9 @@ def test_rewards_sum_to_the_change_of_the_potential_less_the_cost_of_the_run() -
 
 def test_potential_matches_hand_computation() -> None:
     assert potential(1.5, 0.5, 10) == pytest.approx(3.5)
-    for loss in (1e9, math.inf, math.nan):
-        assert potential(loss, 0.5, 10) == pytest.approx(5 - math.log(10))
+    assert potential(1e9, 0.5, 10) == pytest.approx(5 - math.log(10))
+    for loss in (math.inf, math.nan):  # diverged
+        assert potential(loss, 0.5, 10) == pytest.approx(-math.log(10))
 
 
 def test_actions_are_mapped_to_magnitudes() -> None:
@@ -148,7 +154,9 @@ def test_actions_are_mapped_to_magnitudes() -> None:
 
 
 @pytest.mark.parametrize("decision_interval", [None, 1])
-def test_divergence_ends_the_episode_with_a_penalty_of_10(decision_interval: int | None) -> None:
+def test_divergence_ends_the_episode_with_the_lowest_potential(
+    decision_interval: int | None,
+) -> None:
     task = TASK | {"peak_learning_rate": 1e30, "decision_interval": decision_interval}
     _, _, steps = episode({**KWARGS, "tasks": [task]})
     observations = np.array([step[0] for step in steps])
@@ -156,12 +164,30 @@ def test_divergence_ends_the_episode_with_a_penalty_of_10(decision_interval: int
     assert np.isfinite(rewards).all()
     assert np.isfinite(observations).all()
     assert np.abs(observations).max() <= LIMIT
-    # The penalty comes once; before it, the potential may have fallen.
-    assert -DIVERGENCE_PENALTY - 1 < rewards[-1] < -DIVERGENCE_PENALTY + 1e-6
-    assert rewards.sum() > -DIVERGENCE_PENALTY - 10 - math.log(10) - 1
+    gains = sum(step[4]["gain"] for step in steps)
+    first = episode({**KWARGS, "tasks": [task]})[0]  # loss and score of the untrained child
+    before = potential(first[8] * math.log(10), 0.1 + 0.9 * first[9], 10)
+    assert before + gains == pytest.approx(-math.log(10), abs=1e-4)
     assert steps[-1][2]
     assert not steps[-1][3]
     assert steps[-1][4]["steps"] < 12 or decision_interval is None
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e-2], ids=["diverged", "trained"])
+@pytest.mark.parametrize("steps", [12, 1])
+def test_child_scores_the_same_in_and_outside_of_the_environment(rate: float, steps: int) -> None:
+    item = TaskRange.from_dict(TASK | {"peak_learning_rate": rate, "steps": steps})
+    objective = Objective([item], [CostTable()], cost_weight=0.0, seed=0)
+    env = ChildTrainingEnv([item.to_dict()], KWARGS["ops"], cost_weight=0.0)
+    _, start = env.reset(seed=0)
+    initial, total, terminated = env._potential, 0.0, False
+    while not terminated:
+        _, reward, terminated, _, _ = env.step(np.full(3, -1.0, np.float32))
+        total += reward
+    (job,) = objective.jobs(Arm("none", KWARGS["ops"], Constant([0.0] * 3)), [0])
+    record = train_child(replace(job, seed=start["child_seed"]))
+    assert record["diverged"] == (rate > 1)
+    assert initial + total == pytest.approx(objective.score(record), abs=1e-5)
 
 
 def test_step_before_reset_or_after_the_end_is_refused() -> None:

@@ -100,6 +100,41 @@ def test_episode_counters_fix_the_next_episodes() -> None:
     assert np.array_equal(again[3:], second[3:])
 
 
+def test_rollout_of_horizon_steps_holds_whole_episodes_under_a_decision_interval() -> None:
+    """Runs of 12 to 24 steps take 3 to 6 decisions; short runs wait, and none is cut."""
+    env = grouped(tasks=[TASK | {"decision_interval": 4}], groups=5, group_size=1)
+    assert env.horizon == 6
+    for _ in range(3):
+        observations = env.reset()
+        lengths = np.zeros(env.num_envs, int)
+        assert (observations[:, 0] == 0).all()
+        for step in range(1, env.horizon + 1):
+            env.step_async(np.zeros((env.num_envs, 2), np.float32))
+            observations, rewards, dones, infos = env.step_wait()
+            assert dones.tolist() == [step == env.horizon] * env.num_envs
+            waiting = np.array([info["waiting"] for info in infos])
+            lengths += ~waiting
+            assert (rewards[waiting] == 0).all()
+        ended = np.stack([info["terminal_observation"] for info in infos])
+        assert (ended[:, 0] == 1).all()
+        assert lengths.tolist() == [-(-info["steps"] // 4) for info in infos]
+        assert len(set(lengths)) > 1
+
+
+def test_run_that_ended_early_has_progress_1() -> None:
+    env = grouped(groups=1, group_size=2, tasks=[TASK | {"steps": 12, "patience": 1}])
+    env.reset()
+    child: Any = env._workers[0]._envs[0]
+    child._episode.run.check_early_stopping = lambda validation: setattr(
+        child._episode.run, "stopped", True
+    )
+    env.step_async(np.zeros((2, 2), np.float32))
+    observations, *_, infos = env.step_wait()
+    assert observations[0, 0] == 1
+    assert observations[1, 0] == pytest.approx(1 / 3)
+    assert [info["waiting"] for info in infos] == [False, False]
+
+
 def test_diverged_child_gets_reward_0_until_its_group_is_done() -> None:
     env = grouped(groups=1, group_size=2, tasks=[TASK | {"steps": 12}])
     env.reset()
@@ -110,11 +145,13 @@ def test_diverged_child_gets_reward_0_until_its_group_is_done() -> None:
         env.step_async(np.zeros((2, 2), np.float32))
         results.append(env.step_wait())
     rewards = np.array([result[1] for result in results])
-    assert rewards[0, 0] < -9
+    assert rewards[0, 0] < -0.5  # the score falls from about chance to 0
     assert rewards[1:, 0].tolist() == [0, 0]
+    assert [result[0][0, 0] for result in results[:2]] == [1, 1]  # progress
     assert [result[2].tolist() for result in results] == [[False] * 2, [False] * 2, [True] * 2]
     waiting = results[1][3][0]
     assert (waiting["gain"], waiting["cost"], waiting["reward"]) == (0, 0, 0)
+    assert [result[3][0]["waiting"] for result in results] == [False, True, True]
     assert np.isfinite(rewards).all()
 
 
