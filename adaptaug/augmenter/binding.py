@@ -22,8 +22,9 @@ logger = logging.getLogger(__name__)
 
 def bind(
     op_space: OpSpace,
-    held_out: Examples,
+    first: Examples,
     num_classes: int,
+    place: str,
     *,
     vocabulary: Vocabulary | None,
     lexicon: str | Path | Lexicon | None,
@@ -33,29 +34,39 @@ def bind(
 ) -> OpSpace:
     """The op space bound to all that its ops need for such data.
 
-    See `Augmenter` for the arguments.
+    Args:
+        op_space: the ops.
+        first: examples of the user's data: the held-out data, the training set or a batch.
+        num_classes: number of classes or tags, K.
+        place: where these examples are, for error messages.
+        vocabulary: see `Augmenter`, as for all other arguments.
+        lexicon: see `Augmenter`.
+        train: see `Augmenter`.
+        classes: see `Augmenter`.
+        seed: see `Augmenter`.
 
     Raises:
-        AdaptAugError: an argument that the ops need is missing, or does not fit the held-out data.
+        AdaptAugError: an argument that the ops need is missing, or does not fit the examples.
     """
     if vocabulary is not None:
-        tagged = _tagged(held_out, vocabulary, train, classes, num_classes)
+        tagged = _tagged(first, place, vocabulary, train, classes, num_classes)
         op_space = _with_tables(op_space, tagged, vocabulary, lexicon, classes)
     if any(op.fit is not None for op in op_space.ops):
-        op_space = _fitted(op_space, held_out, train, num_classes, seed, classes, vocabulary)
+        op_space = _fitted(op_space, first, place, train, num_classes, seed, classes, vocabulary)
     return op_space
 
 
 def _tagged(
-    held_out: Examples,
+    first: Examples,
+    place: str,
     vocabulary: Vocabulary,
     train: tuple[Tensor, Tensor] | Examples | None,
     classes: Sequence[str],
     num_classes: int,
 ) -> Examples:
     """The checked examples from which ops take tokens and mentions; none for untagged sentences."""
-    if held_out.modality != "tagging":
-        return Examples(held_out.inputs[:0], held_out.targets[:0])
+    if first.modality != "tagging":
+        return Examples(first.inputs[:0], first.targets[:0])
     if train is None or not classes:
         raise AdaptAugError(
             "tagging needs train=(ids, tags), from which ops take tokens and mentions, and the "
@@ -67,7 +78,7 @@ def _tagged(
             f"classes must name each of the model's {num_classes} tags, "
             f"got {len(set(classes))} different names"
         )
-    examples = to_examples(train, "train").to(held_out.inputs.device)
+    examples = to_examples(train, "train").to(first.inputs.device)
     if examples.modality != "tagging":
         raise AdaptAugError(
             "train must be ids (N, L) and tags (N, L), "
@@ -75,14 +86,15 @@ def _tagged(
         )
     check_tokens(examples, "train", len(vocabulary))
     check_labels(examples.targets, num_classes, "train")
-    for place, part in (("train", examples), ("held_out", held_out)):
-        check_bio(part.targets, classes, place)
+    check_bio(examples.targets, classes, "train")
+    check_bio(first.targets, classes, place)
     return examples
 
 
 def _fitted(
     op_space: OpSpace,
-    held_out: Examples,
+    first: Examples,
+    place: str,
     train: tuple[Tensor, Tensor] | Examples | None,
     num_classes: int,
     seed: int,
@@ -96,15 +108,15 @@ def _fitted(
             "ops that generate samples need train=(inputs, labels), the training set, "
             f"got none for {names}"
         )
-    examples = to_examples(train, "train").to(held_out.inputs.device)
-    if examples.modality != held_out.modality:
+    examples = to_examples(train, "train").to(first.inputs.device)
+    if examples.modality != first.modality:
         raise AdaptAugError(
-            f"train must be {held_out.modality} data as held_out, got {examples.modality} data"
+            f"train must be {first.modality} data as {place}, got {examples.modality} data"
         )
-    ours, theirs = examples.inputs.shape[1:], held_out.inputs.shape[1:]
+    ours, theirs = examples.inputs.shape[1:], first.inputs.shape[1:]
     if examples.modality == "image" and ours != theirs:
         raise AdaptAugError(
-            f"train must have images of held_out's shape {tuple(theirs)}, got {tuple(ours)}"
+            f"train must have images of {place}'s shape {tuple(theirs)}, got {tuple(ours)}"
         )
     if vocabulary is not None:
         check_tokens(examples, "train", len(vocabulary))

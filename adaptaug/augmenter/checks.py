@@ -1,4 +1,4 @@
-"""Checks of what a user passes to an `Augmenter`: numbers, held-out data, and every batch."""
+"""Checks of what a user passes to an `Augmenter`: numbers, examples, and every batch."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -6,6 +6,7 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
+from adaptaug.controllers import Controller
 from adaptaug.data.batches import hard
 from adaptaug.data.examples import Examples, check_labels, check_tokens
 from adaptaug.data.from_user import to_examples
@@ -15,15 +16,38 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import predict
 from adaptaug.utils.types import Modality
 
-_INPUTS: dict[Modality, str] = {"image": "images", "text": "ids", "tagging": "ids"}
-"""Name of a batch's inputs in errors."""
-
 
 def check_counts(**counts: int | None) -> None:
     """Refuses values that are not whole numbers of at least 1; None stands for a default."""
     for name, value in counts.items():
         if value is not None and not (isinstance(value, Integral) and value >= 1):
             raise AdaptAugError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def check_without_held_out(controller: Controller) -> None:
+    """Refuses a controller that cannot do without held-out data.
+
+    Raises:
+        AdaptAugError: the controller reads features that need held-out data.
+    """
+    if controller.observes and controller.needs_held_out:
+        raise AdaptAugError(
+            f"the controller {type(controller).__name__} reads the loss on held-out data, so "
+            "held_out must be labelled examples that are not trained on, got None"
+        )
+
+
+def check_device(inputs: Tensor, device: torch.device, place: str) -> None:
+    """Refuses a batch that is on another device than the model.
+
+    Raises:
+        AdaptAugError: the devices differ.
+    """
+    if inputs.device != device:
+        raise AdaptAugError(
+            f"{'images' if inputs.ndim == 4 else 'ids'} must be on {device}, as the model when the "
+            f"Augmenter was made, got {inputs.device} in {place}"
+        )
 
 
 def count_classes(model: nn.Module, examples: Examples) -> int:
@@ -42,8 +66,13 @@ def count_classes(model: nn.Module, examples: Examples) -> int:
     return logits.shape[-1]
 
 
-def check_vocabulary(examples: Examples, vocabulary: Vocabulary | None) -> None:
-    """Checks that held-out sentences, and no images, come with a vocabulary that fits them.
+def check_vocabulary(examples: Examples, vocabulary: Vocabulary | None, place: str) -> None:
+    """Checks that sentences, and no images, come with a vocabulary that fits them.
+
+    Args:
+        examples: images or sentences.
+        vocabulary: what the user passed as the words of the ids.
+        place: where the examples are, for error messages.
 
     Raises:
         AdaptAugError: the vocabulary is missing, not needed, or has too few ids.
@@ -56,22 +85,24 @@ def check_vocabulary(examples: Examples, vocabulary: Vocabulary | None) -> None:
         given = "no vocabulary" if vocabulary is None else f"a vocabulary of {len(vocabulary)} ids"
         raise AdaptAugError(
             "vocabulary goes with sentences, given as ids (N, L), "
-            f"got {given} for held_out of shape {tuple(examples.inputs.shape)}"
+            f"got {given} for {place} of shape {tuple(examples.inputs.shape)}"
         )
     if vocabulary is not None:
-        check_tokens(examples, "held_out", len(vocabulary))
+        check_tokens(examples, place, len(vocabulary))
 
 
 @dataclass(frozen=True)
 class BatchCheck:
-    """Checks that batches fit the model and the held-out data of an `Augmenter`."""
+    """Checks that batches fit the model and the first examples of an `Augmenter`."""
 
     device: torch.device
     """Device of the model."""
     modality: Modality
-    """Modality of the held-out data."""
+    """Modality of the first examples."""
     shape: tuple[int, ...]
-    """Shape of one held-out example: (C, H, W), or (L,)."""
+    """Shape of one of them: (C, H, W), or (L,)."""
+    first: str
+    """Where the first examples are, for errors: 'held_out', 'train' or 'batch 0'."""
     num_classes: int
     """Number of classes or tags, K."""
     vocabulary_size: int | None
@@ -88,11 +119,7 @@ class BatchCheck:
             AdaptAugError: the batch does not fit; see `Augmenter.__call__`.
         """
         place = f"batch {step}"
-        if inputs.device != self.device:
-            raise AdaptAugError(
-                f"{_INPUTS[self.modality]} must be on {self.device}, as the model when the "
-                f"Augmenter was made, got {inputs.device} in {place}"
-            )
+        check_device(inputs, self.device, place)
         self._check_shapes(inputs, targets, place)
         if step == 0 or (inputs.device.type == "cpu" and not self._in_range(inputs, targets)):
             examples = to_examples((inputs, hard(targets)), place)
@@ -133,7 +160,7 @@ class BatchCheck:
     def _expected(self) -> str:
         """Describes a batch that fits, for the error."""
         rules: dict[Modality, str] = {
-            "image": f"images (B, {', '.join(map(str, self.shape))}), as in held_out, "
+            "image": f"images (B, {', '.join(map(str, self.shape))}), as in {self.first}, "
             f"and targets (B,) or (B, {self.num_classes})",
             "text": "ids (B, L) and targets (B,)",
             "tagging": "ids (B, L) and tags (B, L)",

@@ -17,6 +17,9 @@ class Controller:
     """Whether `decide` reads an observation; only then is one made, and its cost counted."""
     probes: bool = True
     """Whether `decide` reads the probe features of the ops; read only if `observes` is True."""
+    needs_held_out: bool = True
+    """Whether `decide` needs the features of held-out data (`HELD_OUT_FEATURES`), which are NaN in
+    a run without such data; read only if `observes` is True."""
     min_epochs: float = 0.0
     """Epochs of the shortest run that is augmented; shorter runs are neither augmented nor
     observed."""

@@ -50,9 +50,10 @@ class DecisionLoop:
         Args:
             model: the child.
             situation: the state of its run; `cost` is filled in here.
-            probe: whether to probe the ops.
+            probe: whether to probe the ops; without validation examples they are not probed.
         """
-        self._spent += self._costs.observation(probe)
+        # Without validation examples the price is an upper bound: it includes predicting them.
+        self._spent += self._costs.observation(probe and self.observer.validates)
         return self.observer.observe(model, replace(situation, cost=self.cost), probe=probe)
 
     def decide(

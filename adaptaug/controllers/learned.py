@@ -11,6 +11,7 @@ class Learned(Controller):
     """A frozen policy network. With an untrained network it is a baseline of a search."""
 
     observes = True
+    needs_held_out = False  # the network takes the mean of its search for what is unknown
 
     def __init__(self, network: PolicyNetwork, min_epochs: float = 0.0) -> None:
         """Takes the network of a policy and the epochs of the shortest run that it augments."""

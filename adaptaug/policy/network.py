@@ -7,6 +7,7 @@ ops nor on their number.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +26,14 @@ START_MAGNITUDE = 0.15
 """Magnitude of every op under an untrained policy, up to the actor's small initial output."""
 
 OFF_BIAS = -3.0
-"""Bias of an op whose gate is closed: low enough to keep the op off whatever the actor outputs."""
+"""Bias of an op whose gate is closed."""
+
+CLOSED = -20.0
+"""Latent of an op whose gate is less than half open: tanh of it is -1 in float32, whatever the
+noise of a search adds."""
+
+HALF_OPEN = 0.5
+"""An op is off where its gate is open by less than this."""
 
 _LOG_EPOCHS = GLOBAL_FEATURES.index("log_epochs")
 
@@ -54,22 +62,29 @@ class Standardise(nn.Module):
     """Subtracts a mean from each feature of a flat observation and divides by a scale.
 
     The search fits mean and scale once, on its first observations. All ops share the statistics of
-    the op features.
+    the op features. A feature that was constant then has scale infinity and is always 0: no weight
+    was trained for other values.
     """
 
     def __init__(self, n_ops: int) -> None:
         """Sets every mean to 0 and every scale to 1."""
         super().__init__()
         self.n_ops = n_ops
+        self.run_mean: torch.Tensor
+        self.run_scale: torch.Tensor
         for name, count in (("run", len(GLOBAL_FEATURES)), ("op", len(OP_FEATURES))):
             self.register_buffer(f"{name}_mean", torch.zeros(count))
             self.register_buffer(f"{name}_scale", torch.ones(count))
 
     def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardises observations (B, size): run features (B, G), op features (B, n_ops, F)."""
+        """Standardises observations (B, size): run features (B, G), op features (B, n_ops, F).
+
+        An unknown feature, NaN, becomes 0, which stands for the feature's mean.
+        """
         run, ops = observations.split([len(GLOBAL_FEATURES), self.n_ops * len(OP_FEATURES)], dim=-1)
         ops = ops.unflatten(-1, (self.n_ops, len(OP_FEATURES)))
-        return (run - self.run_mean) / self.run_scale, (ops - self.op_mean) / self.op_scale
+        run, ops = (run - self.run_mean) / self.run_scale, (ops - self.op_mean) / self.op_scale
+        return run.nan_to_num(nan=0.0), ops.nan_to_num(nan=0.0)
 
     @torch.no_grad()
     def fit(self, observations: torch.Tensor, smallest_scale: float = 0.05) -> None:
@@ -77,15 +92,37 @@ class Standardise(nn.Module):
 
         Args:
             observations: (B, size), as the env returns them.
-            smallest_scale: lower bound of the scales, for features that hardly vary.
+            smallest_scale: lower bound of the scales, for features that hardly vary. Features that
+                are constant get the scale infinity.
         """
         for name in ("run", "op"):  # the identity, so that forward only splits
             getattr(self, f"{name}_mean").zero_()
             getattr(self, f"{name}_scale").fill_(1)
         for name, features in zip(("run", "op"), self(observations), strict=True):
-            rows = features.flatten(0, -2)
-            getattr(self, f"{name}_mean").copy_(rows.mean(0))
-            getattr(self, f"{name}_scale").copy_(rows.std(0).clamp_min(smallest_scale))
+            mean, scale = _statistics(features.flatten(0, -2), smallest_scale)
+            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_scale").copy_(scale)
+
+    @torch.no_grad()
+    def fit_run(
+        self, names: Sequence[str], values: torch.Tensor, smallest_scale: float = 0.05
+    ) -> None:
+        """Sets mean and scale of some features of the run to those of other values.
+
+        Args:
+            names: some of the GLOBAL_FEATURES.
+            values: values of these features, (N, len(names)).
+            smallest_scale: as in `fit`.
+        """
+        indices = [GLOBAL_FEATURES.index(name) for name in names]
+        self.run_mean[indices], self.run_scale[indices] = _statistics(values, smallest_scale)
+
+
+def _statistics(rows: torch.Tensor, smallest_scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and scale of each column of rows (N, F)."""
+    scale = rows.std(0).clamp_min(smallest_scale)
+    # Rounding gives a constant column a standard deviation above 0, so its values are compared.
+    return rows.mean(0), scale.masked_fill((rows == rows[0]).all(0), math.inf)
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
@@ -119,9 +156,9 @@ class PolicyNetwork(nn.Module):
 
     The gate of an op opens and closes with the budget. An op with the row (a, b) of `gate`
     (n_ops, 2) has a gate that is open by g = min(max(a + b x, 0), 1), where x is the feature
-    `log_epochs`. The op's bias becomes `OFF_BIAS` + g (bias - `OFF_BIAS`), so that a closed gate
-    (g = 0) switches the op off. A warm start or an adaptation sets the gates; by default they are
-    (1, 0), open at every budget.
+    `log_epochs`. The op's bias becomes `OFF_BIAS` + g (bias - `OFF_BIAS`). A gate that is less than
+    half open (g < 1/2) switches the op off. A warm start or an adaptation sets the gates; by
+    default they are (1, 0), open at every budget.
     """
 
     def __init__(
@@ -151,11 +188,12 @@ class PolicyNetwork(nn.Module):
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """Maps observations (B, size) to unbounded latents (B, n_ops); tanh of them are actions."""
         latents: torch.Tensor = self.actor(*self.standardise(observations))
-        return latents + levels(self.op_bias, self.gate, observations[:, _LOG_EPOCHS])
+        latents = latents + levels(self.op_bias, self.gate, observations[:, _LOG_EPOCHS])
+        return latents.masked_fill(~self.acting(observations), CLOSED)
 
-    def opened(self, observations: torch.Tensor) -> torch.Tensor:
-        """How far the gates are open, (B, n_ops) in [0, 1], for observations (B, size)."""
-        return _opened(self.gate, observations[:, _LOG_EPOCHS])
+    def acting(self, observations: torch.Tensor) -> torch.Tensor:
+        """Which ops have a gate that is at least half open, bool (B, n_ops); the others are off."""
+        return _opened(self.gate, observations[:, _LOG_EPOCHS]) >= HALF_OPEN
 
     @torch.inference_mode()
     def magnitudes(self, observation: np.ndarray) -> list[float]:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from adaptaug.data import IGNORED, Examples
 from adaptaug.data.batches import flat, hard, to_float
 from adaptaug.errors import AdaptAugError
-from adaptaug.metrics import Metrics, Scorer, evaluate, predict
+from adaptaug.metrics import Metrics, Scorer, evaluate, measure, predict
 from adaptaug.ops import OpSpace
 
 OBSERVATION_VERSION = 1
@@ -62,6 +62,8 @@ GLOBAL_FEATURES = (
 * The changes are 0 at the first observation. They are differences of unclipped values.
 * cost includes the observation that it is part of.
 * NaN and infinite values, as of a diverged child, become LIMIT (minus infinity -LIMIT).
+* A run without validation examples has NaN in the features that need them, `HELD_OUT_FEATURES`;
+  at progress 0 the training examples, which the child has not seen yet, take their place.
 """
 
 OP_FEATURES = (
@@ -80,7 +82,32 @@ OP_FEATURES = (
 * So after the first probe probe_loss_change equals probe_loss, and at progress 1 it is the negative
   of the last probe_loss. All three are 0 for controllers that do not ask for probes.
 * Both magnitudes are 0 before the first decision.
+* In a run without validation examples the three probe features are NaN after progress 0.
 """
+
+HELD_OUT_FEATURES = (
+    "validation_loss",
+    "validation_score",
+    "loss_gap",
+    "score_gap",
+    "validation_loss_change",
+    "validation_score_change",
+    "probe_loss",
+    "probe_accuracy",
+    "probe_loss_change",
+)
+"""The features that need validation examples. Without any they are unknown once training has begun,
+and NaN stands for that.
+
+A policy network puts the mean of its search in the place of NaN; see
+`adaptaug.policy.network.Standardise`. A search always has validation examples, so that its
+environment never returns NaN.
+"""
+
+_HELD_OUT_RUN, _HELD_OUT_OPS = (
+    [index for index, name in enumerate(names) if name in HELD_OUT_FEATURES]
+    for names in (GLOBAL_FEATURES, OP_FEATURES)
+)
 
 
 @dataclass(frozen=True)
@@ -88,14 +115,15 @@ class Observation:
     """One observation: the features of the run and the features of each op."""
 
     run: np.ndarray
-    """float32 (len(GLOBAL_FEATURES),) in [-LIMIT, LIMIT]."""
+    """float32 (len(GLOBAL_FEATURES),) in [-LIMIT, LIMIT], NaN where unknown."""
     ops: np.ndarray
-    """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT]."""
+    """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT], NaN where unknown."""
     validation: Metrics
-    """Loss and score on the validation examples, neither scaled nor clipped."""
+    """Loss and score on the validation examples, neither scaled nor clipped; without any those on
+    the training examples at progress 0, and NaN afterwards."""
 
     def feature(self, name: str) -> float:
-        """Value of one of the GLOBAL_FEATURES, by its name.
+        """Value of one of the GLOBAL_FEATURES, by its name; NaN if it is unknown.
 
         Raises:
             AdaptAugError: there is no such feature.
@@ -145,7 +173,8 @@ class Observer:
     """Training examples, not augmented; the first PROBE_SIZE are used. May be replaced by others,
     at most PROBE_SIZE."""
     validation: Examples
-    """Held-out examples: loss and score are measured on all, probes use the first PROBE_SIZE."""
+    """Held-out examples: loss and score are measured on all, probes use the first PROBE_SIZE.
+    Without any (N = 0) the `HELD_OUT_FEATURES` are NaN after progress 0."""
     num_classes: int
     """Number of classes or tags, K."""
     seed: int
@@ -164,6 +193,11 @@ class Observer:
         self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
         self._probe_targets = self.validation.targets[:PROBE_SIZE]
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation examples."""
+        return len(self.validation) > 0
+
     def observe(self, model: nn.Module, situation: Situation, *, probe: bool = True) -> Observation:
         """Evaluates the model and returns the observation.
 
@@ -172,11 +206,18 @@ class Observer:
         Args:
             model: the child.
             situation: the state of its run.
-            probe: whether to probe the ops; without probes their three features are 0.
+            probe: whether to probe the ops; without probes their three features are 0. Without
+                validation examples nothing is probed.
         """
         scale = math.log(self.num_classes)
         train = evaluate(model, self.train, self.scorer)
-        validation = evaluate(model, self.validation, self.scorer)
+        untrained = situation.progress == 0
+        # Before training the training examples are as unseen as any.
+        validation = train if untrained else Metrics(math.nan, math.nan)
+        logits = torch.empty(0)
+        if self.validates:
+            logits = predict(model, self.validation.inputs)
+            validation = measure(logits, self.validation.targets, self.scorer)
         batches = situation.batches or train
         features = {
             "progress": situation.progress,
@@ -198,10 +239,15 @@ class Observer:
         self._last = features
         run = np.array([features[name] for name in GLOBAL_FEATURES])
         n_ops = len(self.op_space)
-        probed = self._probe_features(model, situation, scale) if probe else np.zeros((n_ops, 3))
+        probed = np.zeros((n_ops, 3))
+        if probe and self.validates:
+            probed = self._probe_features(model, situation, scale, logits[:PROBE_SIZE])
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         ops = np.column_stack([probed, chosen[-1], chosen.mean(0), self.applies])
-        return Observation(_clip(run), _clip(ops), validation)
+        run, ops = _clip(run), _clip(ops)
+        if not (self.validates or untrained):
+            run[_HELD_OUT_RUN] = ops[:, _HELD_OUT_OPS] = np.nan
+        return Observation(run, ops, validation)
 
     def remember(self, magnitudes: Sequence[float]) -> None:
         """Records the magnitudes of a decision, one per op in [0, 1]."""
@@ -227,11 +273,16 @@ class Observer:
         train = Examples(state["inputs"], state["targets"])
         self.train = train.to(self.validation.inputs.device)
 
-    def _probe_features(self, model: nn.Module, situation: Situation, scale: float) -> np.ndarray:
-        """The features probe_loss, probe_accuracy and probe_loss_change, (n_ops, 3)."""
+    def _probe_features(
+        self, model: nn.Module, situation: Situation, scale: float, clean: torch.Tensor
+    ) -> np.ndarray:
+        """The features probe_loss, probe_accuracy and probe_loss_change, (n_ops, 3).
+
+        `clean` are the model's logits of the probe batch without any op.
+        """
         # An untrained child cannot tell ops apart, and at the end no decision follows.
         needed = 0 < situation.progress < 1
-        probe = self._probe(model, scale) if needed else np.zeros((len(self.op_space), 2))
+        probe = self._probe(model, scale, clean) if needed else np.zeros((len(self.op_space), 2))
         last = probe if self._last_probe is None else self._last_probe
         self._last_probe = probe
         with np.errstate(invalid="ignore"):  # a diverged child's losses are infinite
@@ -239,12 +290,15 @@ class Observer:
         return np.column_stack([probe, change])
 
     @torch.no_grad()
-    def _probe(self, model: nn.Module, scale: float) -> np.ndarray:
+    def _probe(self, model: nn.Module, scale: float, clean: torch.Tensor) -> np.ndarray:
         """The features probe_loss and probe_accuracy, (n_ops, 2); 0 for ops that do not apply."""
         n_ops = len(self.op_space)
         generator = torch.Generator(self._probe_inputs.device).manual_seed(self.seed)
         tried = [index for index in range(n_ops) if self.applies[index]]
-        batches, labels = [self._probe_inputs], [self._probe_targets]
+        result = np.zeros((n_ops, 2))
+        if not tried:
+            return result
+        batches, labels = [], [self._probe_targets]
         for index in tried:
             magnitudes = [PROBE_MAGNITUDE * (index == other) for other in range(n_ops)]
             inputs, targets = self.op_space.apply(
@@ -252,12 +306,12 @@ class Observer:
             )
             batches.append(inputs)
             labels.append(hard(targets))
-        logits, targets = flat(predict(model, torch.cat(batches)), torch.cat(labels))
-        known = (targets != IGNORED).view(len(batches), -1).sum(1)
+        predicted = torch.cat([clean, predict(model, torch.cat(batches))])
+        logits, targets = flat(predicted, torch.cat(labels))
+        known = (targets != IGNORED).view(len(labels), -1).sum(1)
         loss = functional.cross_entropy(logits, targets, reduction="none")
-        loss = loss.view(len(batches), -1).sum(1) / known
-        hits = (logits.argmax(1) == targets).view(len(batches), -1).sum(1) / known
-        result = np.zeros((n_ops, 2))
+        loss = loss.view(len(labels), -1).sum(1) / known
+        hits = (logits.argmax(1) == targets).view(len(labels), -1).sum(1) / known
         result[tried, 0] = ((loss[1:] - loss[0]) / scale).cpu().numpy()
         result[tried, 1] = (hits[1:] - hits[0]).cpu().numpy()
         return result

@@ -154,6 +154,7 @@ def beside() -> Callable[..., Augmenter]:
         else:
             settings |= {"train": (run.train.inputs, run.train.targets), "classes": source.classes}
         held_out = run.validation.inputs, run.validation.targets
-        return Augmenter(chosen, run.model, held_out, **(settings | changes))
+        settings = {"held_out": held_out} | settings | changes
+        return Augmenter(chosen, run.model, **settings)
 
     return make

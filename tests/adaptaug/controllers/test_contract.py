@@ -19,6 +19,7 @@ from adaptaug.controllers import (
     Random,
     Reactive,
 )
+from adaptaug.controllers.fixed import Linear, Schedule
 from adaptaug.metrics import Metrics
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
@@ -28,6 +29,8 @@ GIVEN = [0.0, 0.3, 0.8]
 EVERY = {
     "constant": lambda: Constant(GIVEN),
     "ramp": lambda: Ramp(GIVEN),
+    "linear": lambda: Linear(GIVEN, [0.0] * N_OPS),
+    "schedule": lambda: Schedule([0.0, 0.5], [GIVEN, [0.0] * N_OPS]),
     "random": lambda: Random(GIVEN),
     "learned": lambda: Learned(PolicyNetwork(N_OPS)),
     "reactive": lambda: Reactive([[0.0] * N_OPS, GIVEN, [1.0] * N_OPS], start=1, patience=2),

@@ -83,6 +83,14 @@ def test_cost_matches_hand_computation() -> None:
     assert decisions.cost == pytest.approx(10.5 / 12)
 
 
+def test_without_validation_examples_an_observation_costs_no_probes() -> None:
+    decisions = loop()
+    decisions.observer.validation = Examples(torch.zeros(0, 1, 4, 4), torch.zeros(0).long())
+    seen = decisions.observe(Brightness(), MIDDLE)
+    assert decisions.cost == pytest.approx(0.75 / 12)
+    assert seen.feature("cost") == pytest.approx(0.75 / 12)
+
+
 def test_observation_has_the_cost_so_far_with_its_own() -> None:
     decisions = loop()
     seen = decisions.observe(Brightness(), MIDDLE)

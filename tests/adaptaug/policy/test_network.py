@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from adaptaug.policy.network import (
+    CLOSED,
     OFF_BELOW,
     OFF_BIAS,
     START_MAGNITUDE,
@@ -51,6 +52,18 @@ def test_magnitudes_of_actions_match_hand_computation() -> None:
 def test_to_actions_inverts_to_magnitudes_where_an_op_is_on() -> None:
     magnitudes = np.linspace(0, 1, 11)
     assert to_magnitudes(to_actions(magnitudes)) == pytest.approx(magnitudes)
+
+
+def test_unknown_features_count_as_their_mean() -> None:
+    network, flat = trained(3), observations(1, 3)[0]
+    mean = np.concatenate(
+        [network.standardise.run_mean.numpy(), np.tile(network.standardise.op_mean.numpy(), 3)]
+    )
+    unknown = np.zeros(len(flat), bool)
+    unknown[[GLOBAL_FEATURES.index("loss_gap"), RUN, RUN + 2 * OP + 1]] = True
+    chosen = network.magnitudes(np.where(unknown, np.nan, flat).astype(np.float32))
+    assert chosen == network.magnitudes(np.where(unknown, mean, flat).astype(np.float32))
+    assert chosen != network.magnitudes(flat)
 
 
 def test_untrained_policy_stays_near_the_start_magnitude() -> None:
@@ -112,7 +125,22 @@ def test_gate_opens_and_closes_its_op_by_log_epochs() -> None:
         gated = network(observations)
     assert gated[:, [0, 2]].equal(free[:, [0, 2]])
     assert gated[2].equal(free[2])
-    assert (gated - free)[:2, 1].tolist() == pytest.approx([OFF_BIAS - 1] * 2)
+    assert gated[:2, 1].tolist() == [CLOSED] * 2
+
+
+def test_bias_follows_a_gate_that_is_more_than_half_open_and_the_op_is_off_below() -> None:
+    network, seen = PolicyNetwork(2), torch.zeros(1, observation_size(2))
+    with torch.no_grad():
+        network.op_bias[0] = 1.0
+        free = network(seen)
+        network.gate[0] = torch.tensor([0.6, 0.0])
+        assert (network(seen) - free)[0, 0].item() == pytest.approx(0.4 * (OFF_BIAS - 1))
+        network.op_bias[0] = 30.0  # as if PPO had pushed against the gate
+        network.gate[0] = torch.tensor([0.49, 0.0])
+        latents = network(seen)
+    assert torch.tanh(latents)[0, 0] == -1
+    assert latents[0, 1] == free[0, 1]
+    assert network.magnitudes(seen[0].numpy())[0] == 0
 
 
 def test_bias_gets_no_gradient_without_op_bias() -> None:
@@ -133,9 +161,47 @@ def test_statistics_are_shared_by_the_ops_and_match_hand_computation() -> None:
     assert ops[:, :, 0].flatten().tolist() == pytest.approx(
         [(value - 3) / (44 / 3) ** 0.5 for value in (4, 0, 0, 8)]
     )
-    assert standardise.run_scale[1] == pytest.approx(
-        0.05
-    )  # the smallest scale, for a constant feature
+
+
+def test_feature_that_hardly_varies_gets_the_smallest_scale() -> None:
+    flat = np.zeros((2, observation_size(1)), np.float32)
+    flat[:, 0] = [0.3, 0.31]
+    standardise = Standardise(1)
+    standardise.fit(torch.from_numpy(flat))
+    assert standardise.run_scale[0] == pytest.approx(0.05)
+
+
+def test_feature_that_was_constant_moves_no_op() -> None:
+    """A flag that all observations share has weights that no search has trained."""
+    network, applies = PolicyNetwork(3), RUN + OP_FEATURES.index("applies")
+    seen = observations(64, 3)
+    seen[:, [applies, applies + OP, applies + 2 * OP]] = 1
+    seen[:, GLOBAL_FEATURES.index("log_epochs")] = 0.7
+    network.standardise.fit(torch.from_numpy(seen))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.actor.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 4)
+    before = network.magnitudes(seen[0])
+    changed = seen[0].copy()
+    changed[applies] = 0
+    changed[GLOBAL_FEATURES.index("log_epochs")] = 2.0
+    assert network.magnitudes(changed) == before
+    changed[0] += 0.5
+    assert network.magnitudes(changed) != before
+
+
+def test_statistics_of_some_run_features_come_from_other_values() -> None:
+    standardise = Standardise(1)
+    standardise.fit(torch.from_numpy(observations(64, 1)))
+    before = standardise.run_mean.clone()
+    values = torch.tensor([[1.0, 5.0], [3.0, 5.0]])  # mean 2, standard deviation sqrt(2); constant
+    standardise.fit_run(["learning_rate", "log_epochs"], values)
+    indices = [GLOBAL_FEATURES.index(name) for name in ("learning_rate", "log_epochs")]
+    assert standardise.run_mean[indices].tolist() == [2, 5]
+    assert standardise.run_scale[indices].tolist() == pytest.approx([2**0.5, np.inf])
+    rest = [index for index in range(RUN) if index not in indices]
+    assert standardise.run_mean[rest].equal(before[rest])
 
 
 def test_initial_weights_come_from_the_generator_alone() -> None:

@@ -14,6 +14,7 @@ from adaptaug.metrics import Metrics
 from adaptaug.ops import Op, OpSpace
 from adaptaug.policy.observation import (
     GLOBAL_FEATURES,
+    HELD_OUT_FEATURES,
     LIMIT,
     OP_FEATURES,
     Observation,
@@ -70,7 +71,8 @@ def observer(
     train: Examples | None = None, validation: Examples | None = None, ops: tuple = OPS
 ) -> Observer:
     train = train or black_and_white()
-    return Observer(OpSpace(ops), train, validation or black_and_white(), 2, seed=0)
+    validation = black_and_white() if validation is None else validation
+    return Observer(OpSpace(ops), train, validation, 2, seed=0)
 
 
 def run_features(observation: Observation) -> dict[str, float]:
@@ -197,6 +199,30 @@ def test_observation_without_probes_does_not_change_later_probes() -> None:
     )
 
 
+def test_without_validation_examples_only_what_needs_them_is_unknown() -> None:
+    def refuse(images: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:
+        raise AssertionError("applied")
+
+    none = Examples(black_and_white().inputs[:0], black_and_white().targets[:0])
+    watching = observer(validation=none, ops=(Op("refusing", "pixel", 1.0, "", refuse), "noise"))
+    beside = observer(ops=(IDENTITY, "noise"))
+    assert (watching.validates, beside.validates) == (False, True)
+    for each in (watching, beside):
+        each.remember([0.25, 0.5])
+    start = replace(MIDDLE, progress=0.0)  # training examples are still unseen
+    seen, full = (each.observe(Brightness(), start) for each in (watching, beside))
+    assert np.array_equal(seen.flat(), full.flat())
+    for progress in (0.5, 1.0):
+        situation = replace(MIDDLE, progress=progress)
+        seen, full = (each.observe(Brightness(), situation) for each in (watching, beside))
+        assert math.isnan(seen.validation.loss)
+        assert math.isnan(seen.feature("loss_gap"))
+        unknown = np.isnan(seen.flat())
+        names = (*GLOBAL_FEATURES, *OP_FEATURES * 2)
+        assert {n for n, u in zip(names, unknown, strict=True) if u} == set(HELD_OUT_FEATURES)
+        assert np.array_equal(seen.flat()[~unknown], full.flat()[~unknown])
+
+
 def test_features_are_found_by_name() -> None:
     seen = observer().observe(Brightness(), MIDDLE)
     assert {name: seen.feature(name) for name in GLOBAL_FEATURES} == run_features(seen)
@@ -211,6 +237,19 @@ def test_probe_of_an_op_that_does_nothing_is_exactly_0() -> None:
     assert op_features(seen, 0)["probe_accuracy"] == 0
     # and so is that of any op, on a child whose logits are constant
     assert observer().observe(Uniform(2), MIDDLE).ops[:, :3].tolist() == [[0, 0, 0]] * 3
+
+
+def test_every_example_is_predicted_once() -> None:
+    predicted: list[Tensor] = []
+    model, watching = Brightness(), observer()
+    model.register_forward_pre_hook(lambda module, inputs: predicted.append(inputs[0]))
+    watching.observe(model, MIDDLE)
+    assert sum(map(len, predicted)) == 4 + 4 + 3 * 4  # training, validation, and each op's probe
+
+
+def test_nothing_is_probed_if_no_op_applies() -> None:
+    seen = observer(ops=("hue",)).observe(Brightness(), MIDDLE)
+    assert op_features(seen, 0)["probe_loss"] == op_features(seen, 0)["applies"] == 0
 
 
 def test_probe_draws_the_same_every_time() -> None:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import Op, register
-from adaptaug.policy import policy as artefact
+from adaptaug.policy import policy as policy_module
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.observation import observation_size
@@ -66,7 +66,7 @@ def rewrite(
     if sign:
         del config["checksum"]
         model = (folder / "model.safetensors").read_bytes()
-        config["checksum"] = artefact._checksum(config, model)
+        config["checksum"] = policy_module._checksum(config, model)
     path.write_text(json.dumps(config))
 
 
