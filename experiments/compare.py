@@ -27,6 +27,7 @@ from experiments.common.cli import ChildOptions, main
 from experiments.common.comparison import (
     Comparison,
     read_policies,
+    read_warm_starts,
     run_comparison,
     usual_arms_of,
 )
@@ -58,8 +59,12 @@ class Options:
     constant_trainings: int = 0
     """Child trainings in the random search for the best constant, on each task; 0 leaves out this
     arm."""
+    strong: bool = False
+    """Adds the arms 'best constant (GP)' and 'best ramp' to 'all', each searched on every task with
+    as many child trainings as the policy had (1,800 without one); with 200 where one takes over
+    5 s."""
     cost_weight: float = COST_WEIGHT
-    """Lambda, the price of compute in that search."""
+    """Lambda, the price of compute in the searches for constants and ramps."""
     robustness: bool = True
     """Whether children are also evaluated on attacked and corrupted inputs."""
     training: ChildOptions = field(default_factory=ChildOptions)
@@ -69,7 +74,8 @@ class Options:
 def run(options: Options) -> int:
     """Runs the script; returns the exit code."""
     policies = read_policies(options.policy)
-    usual = usual_arms_of(ALL, policies, options.constant_trainings)
+    warm_starts = read_warm_starts(options.policy, policies)
+    usual = usual_arms_of(ALL, policies, options.constant_trainings, options.strong)
     comparison = Comparison(
         "a comparison",
         tasks=list(dict.fromkeys(read_task(text, options.training) for text in options.tasks)),
@@ -77,6 +83,7 @@ def run(options: Options) -> int:
         seeds=options.seeds,
         required=[name for name in options.arms if name != "all"],
         policies=policies,
+        warm_starts=warm_starts,
         constant_trainings=options.constant_trainings,
         cost_weight=options.cost_weight,
         robustness=options.robustness,

@@ -12,13 +12,14 @@ A small run that takes about a minute on a laptop:
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Job, Record, worker_pool
+from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.tensorboard import Board
 from adaptaug.training.task import Task, TaskRange
 from adaptaug.utils.files import new_run_folder, plain, write_json
@@ -26,9 +27,19 @@ from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.min_epochs import scope
 from agents.objective import Objective
+from agents.phases import WARM_START_TRAININGS, read_rows
 from agents.random_search import MIN_TRAININGS, best_constant
 from agents.search import SearchResult, search
-from experiments.common.arms import constant_arm, fixed_arms, policy_arm
+from agents.warm_start.policy import WARM_START_POLICY, warm_start_policy
+from experiments.common.arms import (
+    Entrant,
+    Setting,
+    constant_arm,
+    entrants,
+    fixed_arms,
+    policy_arm,
+)
+from experiments.common.baselines import ALWAYS, SEARCHED, CountingPool, add_costs, prepare
 from experiments.common.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -59,6 +70,9 @@ class Options:
     """Training examples of each child in the evaluation."""
     steps: int = 400
     """Length of each child's training in the evaluation, in batches."""
+    labels: int | None = None
+    """Number of labelled examples of each data set that search, evaluation and baselines share:
+    training and held-out examples are drawn from these alone. By default all but the test split."""
     seeds: int = 20
     """Number of evaluation seeds; the search uses none of them."""
     search_n_train: tuple[int, int] | None = None
@@ -88,6 +102,9 @@ class Options:
     constant_share: float = 0.1
     """Child trainings in the random search for the arm 'best constant', as a fraction of the
     policy's."""
+    strong: bool = False
+    """Adds the arms 'best constant (GP)' and 'best ramp', each searched at the budget of the
+    evaluation with as many child trainings as the policy; with 200 where one takes over 5 s."""
     time_limit_minutes: float | None = None
     """Time limit for the warm start and PPO, which end after the update in which 1 -
     min-epochs-share of it is spent. By default there is none."""
@@ -112,6 +129,11 @@ class Options:
         names = [default_ops(load(name), task.lexicon) for name in self.dataset]
         return tuple(dict.fromkeys(op for ops in names for op in ops))
 
+    def task(self, dataset: str, n_train: int, steps: int) -> Task:
+        """A task of these options, on the shared labels."""
+        rows = None if self.labels is None else (0, self.labels)
+        return self.training.task(dataset, n_train, steps).but(rows=rows)
+
     def task_ranges(self) -> list[TaskRange]:
         """The ranges of tasks that the search draws from."""
         if self.tasks is not None:
@@ -120,11 +142,11 @@ class Options:
         ranges = []
         for name in self.dataset:
             source = load(name)
-            room = len(source.train) - self.training.n_validation
+            room = (self.labels or len(source.train)) - self.training.n_validation
             most = max(self.n_train, min(4 * self.n_train, room))
             fewest = min(self.n_train, max(source.num_classes, self.n_train // 2))
             n_train = self.search_n_train or (fewest, most)
-            ranges.append(TaskRange(self.training.task(name, n_train[1], steps[1]), steps, n_train))
+            ranges.append(TaskRange(self.task(name, n_train[1], steps[1]), steps, n_train))
         return ranges
 
 
@@ -142,7 +164,7 @@ def read_tasks(path: Path) -> list[TaskRange]:
 def run(options: Options) -> int:
     """Runs the script; returns the exit code."""
     check_options(options)
-    task = options.training.task(options.dataset[0], options.n_train, options.steps)
+    task = options.task(options.dataset[0], options.n_train, options.steps)
     ranges = options.task_ranges()
     ops = options.op_names(task)
     check(task, ranges)
@@ -212,6 +234,8 @@ def check_options(options: Options) -> None:
         time_limit_minutes=options.time_limit_minutes,
     )
     check_seed(options.seed)
+    if options.labels is not None and options.tasks is not None:
+        raise AdaptAugError("--labels needs a search without --tasks, whose entries have 'rows'")
     options.training.check()
     for name in ("warm_start_share", "min_epochs_share"):
         if not 0 <= getattr(options, name) < 1:
@@ -251,7 +275,7 @@ def check_resumed(options: Options, ranges: Sequence[TaskRange], folder: Path) -
         begun = None
     if not isinstance(begun, dict):
         raise AdaptAugError(f"--resume needs a config.json, got none in {folder}")
-    free = {"resume", "time_limit_minutes", "seeds", "constant_share"}
+    free = {"resume", "time_limit_minutes", "seeds", "constant_share", "strong"}
     ours = settings(options, ranges)
     for given in (ours, begun):  # the number of processes changes no result
         given.get("training", {}).pop("processes", None)
@@ -270,27 +294,33 @@ def evaluate(
     folder: Path,
 ) -> tuple[dict[str, Any], list[Record]]:
     """Trains children on unseen seeds under every arm; returns summary and records."""
-    costs = result.policy.costs
-    device = options.training.device
+    ops, device = result.policy.ops, options.training.device
     objective = Objective(ranges, result.costs, options.cost_weight, options.seed + 1, device)
     trainings = max(MIN_TRAININGS, round(options.constant_share * result.episodes))
-    ops = result.policy.ops
-    arms = [
-        *fixed_arms(ops, task),
-        policy_arm("untrained policy", result.untrained),
-        policy_arm("learned", result.policy),
-    ]
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
     datasets = [task.dataset, *(item.task.dataset for item in ranges)]
     with worker_pool(datasets, options.training.processes) as pool:
-        constant, spent = best_constant(ops, objective, trainings, pool)
+        counting = CountingPool(pool)
+        constant, spent = best_constant(ops, objective, trainings, counting)
         write_json(folder / "best_constant.json", dict(zip(ops, constant, strict=True)))
-        arms.append(constant_arm("best constant", ops, constant))
         share = spent / max(1, result.episodes)
         print(f"best constant: {spent} child trainings, {share:.0%} of the policy's")
-        jobs = [Job(arm, task, seed, costs, device=device) for seed in seeds for arm in arms]
-        records = pool.run(jobs, "evaluation")
-    summary = {
+        more = [*ALWAYS, *(SEARCHED if options.strong else ())]
+        setting = _setting(options, task, result, folder)
+        prepared = prepare(setting, more, pool, options.cost_weight, options.seed + 2)
+        arms = [
+            *fixed_arms(ops, task),
+            policy_arm("untrained policy", result.untrained),
+            policy_arm("learned", result.policy),
+            constant_arm("best constant", ops, constant),
+        ]
+        compared = [Entrant(arm, task, setting.costs) for arm in arms]
+        compared += entrants(more, prepared.setting)
+        records = pool.run(
+            [Job(e.arm, e.task, seed, e.costs, device=device) for seed in seeds for e in compared],
+            "evaluation",
+        )
+    summary = task_summary(task, records) | {
         "search": {
             "episodes": result.episodes,
             "child_steps": result.child_steps,
@@ -300,8 +330,32 @@ def evaluate(
         },
         "command": command(),
         "min_epochs": result.evidence,
-    }  # fmt: skip
-    return task_summary(task, records) | summary, records
+        "found": prepared.found,
+    }
+    add_costs(summary, compared, prepared.spent | {"best constant": counting.spent})
+    return summary, records
+
+
+def _setting(options: Options, task: Task, result: SearchResult, folder: Path) -> Setting:
+    """What the arms of the policy are built from; all decide at the steps of the task."""
+    policy = replace(
+        result.policy, decisions=task.decisions, decision_interval=task.decision_interval
+    )
+    return Setting(
+        task, policy.ops, DEFAULTS[load(task.dataset).modality].hand_set, {"learned": policy},
+        warm_starts=_warm_starts(options, result, folder), device=options.training.device,
+    )  # fmt: skip
+
+
+def _warm_starts(options: Options, result: SearchResult, folder: Path) -> dict[str, Policy]:
+    """The policy before PPO, which it writes into the run folder; none without a warm start."""
+    trainings = folder / WARM_START_TRAININGS
+    if not trainings.exists():
+        return {}
+    magnitude = DEFAULTS[load(options.dataset[0]).modality].warm_start_magnitude
+    policy = warm_start_policy(result.untrained, read_rows(trainings), magnitude, options.seed)
+    save_policy(folder / WARM_START_POLICY, policy)
+    return {"learned": policy}
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
-from adaptaug.evaluation.train_child import Arm, Job, Pool, Record, worker_pool
+from adaptaug.evaluation.train_child import Job, Pool, Record, worker_pool
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.tensorboard import Board
@@ -40,11 +40,24 @@ from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS, best_constant
 from experiments.common.arms import (
     PLAIN,
+    Entrant,
+    Setting,
     as_searched,
     constant_arm,
+    entrants,
     fixed_arms,
     note_metrics,
+    ops_that_fit,
     policy_arm,
+)
+from experiments.common.baselines import (
+    ALWAYS,
+    SEARCHED,
+    CountingPool,
+    add_costs,
+    prepare,
+    read_warm_start,
+    spent_on,
 )
 from experiments.common.cli import (
     EVALUATION_SEEDS,
@@ -91,6 +104,9 @@ class Options:
     budgets with the same number of training examples."""
     rows: tuple[int, int] | None = None
     """First and last (excluded) of the data set's shuffled training rows to use. By default all."""
+    labels: int | None = None
+    """Number of these rows that evaluation, adaptation and searches of baselines share: training
+    and held-out examples are drawn from these alone. By default all."""
     constant: Path | None = None
     """File with a JSON object of magnitudes by op, such as the best_constant.json of a search; adds
     the arm 'best constant'."""
@@ -101,11 +117,14 @@ class Options:
     """More policies: pairs of an arm's name and a policy folder."""
     defaults: bool = True
     """Whether all arms that need no search are trained, or only none, crop and flip, and EDA."""
+    strong: bool = False
+    """Adds the arms 'best constant (GP)' and 'best ramp', each searched at every budget with as
+    many child trainings as the policy; with 200 where one takes over 5 s."""
     cost_weight: float | None = None
-    """Lambda, the price of compute in adaptation and random search. By default that of the policy's
-    search."""
+    """Lambda, the price of compute in adaptation and searches of baselines. By default that of the
+    policy's search."""
     seed: int = 0
-    """Seed of the adaptation and the random search."""
+    """Seed of the adaptation and the searches of baselines."""
     training: ChildOptions = field(default_factory=ChildOptions)
     """Training of the children."""
 
@@ -117,8 +136,16 @@ class Options:
         for n_train in () if pairs else self.n_train:
             lengths = [max(1, round(e * n_train / size)) for e in self.epochs] or self.steps
             pairs += [(n_train, steps) for steps in lengths]
+        rows = self.rows
+        if self.labels is not None:
+            first, last = rows or (0, len(load(self.dataset).train))
+            if not 1 <= self.labels <= last - first:
+                raise AdaptAugError(
+                    f"labels must lie in 1..{last - first}, the training rows, got {self.labels}"
+                )
+            rows = first, first + self.labels
         return [
-            self.training.task(self.dataset, n_train, steps).but(rows=self.rows)
+            self.training.task(self.dataset, n_train, steps).but(rows=rows)
             for n_train, steps in dict.fromkeys(pairs)
         ]
 
@@ -133,17 +160,48 @@ def run(options: Options) -> int:
     constant = _read_constant(options.constant, policy.ops) if options.constant else []
     folder = new_run_folder(run_path(options.name))
     write_json(folder / "config.json", options)
+    summary, records = _compare(options, policy, more, tasks, constant, folder)
+    write_json(folder / "records.json", [record for found in records for record in found])
+    write_report(folder, summary, records[0])
+    with Board(folder) as board:
+        budgets = [f"{task.n_train}x{task.steps}" for task in tasks]
+        for name, found in zip(budgets, records, strict=True):
+            show_magnitudes(board, name, found)
+        board.hyperparameters(
+            {"dataset": options.dataset, "adapt": options.adapt, "seeds": options.seeds},
+            final_scores(dict(zip(budgets, summary["budgets"], strict=True))),
+        )
+    for entry in summary["budgets"]:
+        print(f"\n{options.dataset}, {entry['task']['n_train']} examples, "
+              f"{entry['task']['steps']} steps\n{arms_table(entry)}")  # fmt: skip
+    print(f"\nreport: {folder / 'report.md'}")
+    return 0
+
+
+def _compare(
+    options: Options,
+    policy: Policy,
+    more: Mapping[str, Policy],
+    tasks: Sequence[Task],
+    constant: Sequence[float],
+    folder: Path,
+) -> tuple[dict[str, Any], list[list[Record]]]:
+    """Adapts the policy, trains children under every arm; returns summary, records by budget."""
     costs = calibrate(tasks[0], policy.op_space, options.training.device)
     write_json(folder / "costs.json", costs)
     arms = fixed_arms(policy.ops, tasks[0])
     if not options.defaults:
         arms = [arm for arm in arms if arm.name in PLAIN]
     arms += [policy_arm(name, other) for name, other in more.items()]
+    names = [*(ALWAYS if options.defaults else ()), *(SEARCHED if options.strong else ())]
+    warm_start = read_warm_start(options.policy, policy) if options.defaults else None
     objective = search_objective(policy, tasks, costs, options)
+    known = {**more, "zero-shot": policy}
     search: dict[str, Any] = {}
     with worker_pool([tasks[0].dataset], options.training.processes) as pool:
+        counting = CountingPool(pool)
         if options.constant_trainings:
-            constant, _ = best_constant(policy.ops, objective, options.constant_trainings, pool)
+            constant, _ = best_constant(policy.ops, objective, options.constant_trainings, counting)
             write_json(folder / "best_constant.json", dict(zip(policy.ops, constant, strict=True)))
         if constant:
             arms.append(constant_arm("best constant", policy.ops, constant))
@@ -154,25 +212,35 @@ def run(options: Options) -> int:
         if options.adapt:
             print(f"policy: {folder / 'policy'}")
         arms.append(policy_arm("learned", policy))
-        records = _evaluate(arms, tasks, costs, options, pool)
-    write_json(folder / "records.json", records)
-    summary = _summary(tasks, records) | {"search": search, "command": command()}
-    if search:
-        summary["min_epochs"] = search["evidence"]
-    write_report(folder, summary, _at(tasks[0], records))
-    with Board(folder) as board:
-        budgets = {f"{task.n_train}x{task.steps}": task for task in tasks}
-        for name, task in budgets.items():
-            show_magnitudes(board, name, _at(task, records))
-        board.hyperparameters(
-            {"dataset": options.dataset, "adapt": options.adapt, "seeds": options.seeds},
-            final_scores(dict(zip(budgets, summary["budgets"], strict=True))),
-        )
-    for entry in summary["budgets"]:
-        print(f"\n{options.dataset}, {entry['task']['n_train']} examples, "
-              f"{entry['task']['steps']} steps\n{arms_table(entry)}")  # fmt: skip
-    print(f"\nreport: {folder / 'report.md'}")
-    return 0
+        prepared = [
+            prepare(
+                _setting(task, replace(policy, costs=costs), warm_start, options),
+                names, pool, objective.cost_weight, options.seed + 2,
+            )
+            for task in tasks
+        ]  # fmt: skip
+        compared = [
+            [Entrant(arm, task, costs) for arm in arms] + entrants(names, found.setting)
+            for task, found in zip(tasks, prepared, strict=True)
+        ]
+        records = _evaluate(compared, options, pool)
+    budgets = []
+    for task, row, here, found in zip(tasks, records, compared, prepared, strict=True):
+        spent = {name: spent_on(other, task) for name, other in known.items()}
+        budget = task_summary(task, row) | {"found": found.found}
+        add_costs(budget, here, spent | found.spent | {"best constant": counting.spent})
+        budgets.append(budget)
+    summary = {**budgets[0], "budgets": budgets, "search": search, "command": command()}
+    return summary | ({"min_epochs": search["evidence"]} if search else {}), records
+
+
+def _setting(task: Task, policy: Policy, warm_start: Policy | None, options: Options) -> Setting:
+    """What the arms that follow from the policy are built from, at one budget."""
+    return Setting(
+        task, ops_that_fit(policy.ops, task), DEFAULTS[load(task.dataset).modality].hand_set,
+        {"learned": policy}, warm_starts={} if warm_start is None else {"learned": warm_start},
+        device=options.training.device,
+    )  # fmt: skip
 
 
 def check(
@@ -191,7 +259,7 @@ def check(
         check_task(task)
     suiting(policy.ops, load(options.dataset), tasks[0].lexicon)
     fixed = (arm.name for arm in fixed_arms(policy.ops, tasks[0]))
-    taken = {"learned", "zero-shot", "best constant", *fixed}
+    taken = {"learned", "zero-shot", "best constant", *ALWAYS, *SEARCHED, *fixed}
     for name, other in more.items():
         if name in taken:
             raise AdaptAugError(
@@ -232,34 +300,34 @@ def _adapted(
 ) -> tuple[Policy, dict[str, Any]]:
     """The policy with biases and gates fitted at the budgets, and how they were found."""
     magnitude = DEFAULTS[load(options.dataset).modality].warm_start_magnitude
-    adapted, done = adapt(policy, objective, options.adapt, magnitude, pool)
+    counting = CountingPool(pool)
+    adapted, done = adapt(policy, objective, options.adapt, magnitude, counting)
     gains = ", ".join(f"{name} {gain:+.2f}" for name, gain in done["gains"].items())
     print(
-        f"adaptation keeps {done['kept']!r}; gains over none in held-out trials: {gains}; the "
-        f"policy augments {scope(done['evidence']['min_epochs'])}"
+        f"adaptation keeps {done['kept']!r} (gains over none: {gains or 'not compared'}), which "
+        f"gains {done['gain']:+.2f} in other trials; the policy augments "
+        f"{scope(done['evidence']['min_epochs'])}"
     )
-    provenance = {"adapted_from": dict(policy.provenance), "dataset": options.dataset} | done
+    provenance = {
+        "adapted_from": dict(policy.provenance), "dataset": options.dataset,
+        "examples": counting.spent.examples,
+    } | done  # fmt: skip
     return replace(adapted, provenance=provenance), done
 
 
 def _evaluate(
-    arms: Sequence[Arm], tasks: Sequence[Task], costs: CostTable, options: Options, pool: Pool
-) -> list[Record]:
+    compared: Sequence[Sequence[Entrant]], options: Options, pool: Pool
+) -> list[list[Record]]:
     """Trains every arm at every budget and seed, long runs first to keep all cores busy."""
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + options.seeds)
     device = options.training.device
-    jobs = [
-        Job(arm, task, seed, costs, device=device)
-        for task in sorted(tasks, key=lambda task: -task.steps)
-        for seed in seeds
-        for arm in arms
-    ]
-    return pool.run(jobs, "evaluation")
-
-
-def _summary(tasks: Sequence[Task], records: Sequence[Record]) -> dict[str, Any]:
-    budgets = [task_summary(task, _at(task, records)) for task in tasks]
-    return {**budgets[0], "budgets": budgets}
+    order = sorted(range(len(compared)), key=lambda budget: -compared[budget][0].task.steps)
+    places = [(budget, seed, e) for budget in order for seed in seeds for e in compared[budget]]
+    jobs = [Job(e.arm, e.task, seed, e.costs, device=device) for _, seed, e in places]
+    records: list[list[Record]] = [[] for _ in compared]
+    for (budget, _, _), record in zip(places, pool.run(jobs, "evaluation"), strict=True):
+        records[budget].append(record)
+    return records
 
 
 def _budget(text: str) -> tuple[int, int]:
@@ -268,12 +336,6 @@ def _budget(text: str) -> tuple[int, int]:
     except ValueError:
         raise AdaptAugError(f"a budget must have the form N_TRAINxSTEPS, got {text!r}") from None
     return n_train, steps
-
-
-def _at(task: Task, records: Sequence[Record]) -> list[Record]:
-    """The records of one budget."""
-    budget = task.n_train, task.steps
-    return [record for record in records if (record["n_train"], record["steps"]) == budget]
 
 
 def _read_constant(path: Path, ops: Sequence[str]) -> list[float]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adaptaug.controllers import Constant
+from adaptaug.controllers import Constant, Controller
 from adaptaug.evaluation.train_child import Arm, Pool
 from adaptaug.ops import Op
 from adaptaug.policy.network import START, PolicyNetwork, levels, to_latent, to_magnitudes
@@ -98,9 +98,17 @@ class Screening:
             self.process.fit(SHORT_LENGTH)
         self._asked = len(self.history)
 
+    def controller(self, row: np.ndarray) -> Controller:
+        """The controller of a child for which `ask` suggests `row`, (n_ops,)."""
+        return Constant(row.tolist())
+
     def _draw(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """Random rows to suggest: constants (count, n_ops)."""
+        return self._draw_constants(count, self.process.magnitudes.shape[1], random)
+
+    def _draw_constants(self, count: int, n_ops: int, random: np.random.Generator) -> np.ndarray:
         """Random constants (count, n_ops)."""
-        shape = (count, self.process.magnitudes.shape[1])
+        shape = (count, n_ops)
         probability = random.uniform(0.1, 0.9, (count, 1))
         on = random.uniform(size=shape) < probability
         octaves = random.uniform(-OCTAVES, OCTAVES, shape)
@@ -217,7 +225,9 @@ def screen(
             job
             for trial, constants in zip(trials, suggested, strict=True)
             for row in constants
-            for job in objective.jobs(Arm("screening", tuple(ops), Constant(row.tolist())), [trial])
+            for job in objective.jobs(
+                Arm("screening", tuple(ops), screening.controller(row)), [trial]
+            )
         ]
         scores = np.array([objective.score(record) for record in pool.run(jobs, "", quiet=True)])
         for group in zip(suggested, scores.reshape(groups, group_size), budgets, strict=True):

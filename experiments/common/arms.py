@@ -17,6 +17,7 @@ from adaptaug.controllers import (
     Random,
     Reactive,
 )
+from adaptaug.controllers.fixed import Schedule
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Arm
@@ -27,12 +28,13 @@ from adaptaug.policy.policy import Policy
 from adaptaug.training.task import Task
 from adaptaug.utils.types import Modality
 from experiments.common.defaults import DEFAULTS
+from experiments.common.trivial_augment import TrivialAugment
 
 USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
     "image": lambda: {
         "crop and flip": ("crop", "hflip"),
         "RandAugment": (wrap(v2.RandAugment()),),
-        "TrivialAugment": (wrap(v2.TrivialAugmentWide()),),
+        "TrivialAugment": (wrap(TrivialAugment()),),
     },
     "text": lambda: {"EDA": ("eda",)},
     "tagging": dict,
@@ -96,6 +98,13 @@ class Setting:
     """Learned policies that fit the task's data (see `fitting`), by the name of their arm."""
     best: Sequence[float] = ()
     """The best constant of a random search, one magnitude per op; empty without a search."""
+    found: Mapping[str, Controller] = field(default_factory=dict)
+    """The best constant and the best ramp of a Gaussian process, by the name of their arm."""
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    """The mean magnitudes of each policy at the task's budget, by the name of the policy's arm; see
+    `experiments.common.baselines.mean_schedule`."""
+    warm_starts: Mapping[str, Policy] = field(default_factory=dict)
+    """Each policy before PPO, as far as its run folder has it, by the name of the policy's arm."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops that replace the registered ones of these names: generators with other settings."""
     device: str = "cpu"
@@ -198,6 +207,30 @@ def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
             )
 
 
+def ops_that_fit(ops: Sequence[str], task: Task) -> tuple[str, ...]:
+    """Those of the ops that suit the task's data."""
+    return tuple(op for op, fits in zip(ops, _fits(ops, task), strict=True) if fits)
+
+
+def pool_size(task: Task) -> int:
+    """Number of labelled examples from which training and reward-validation rows are drawn."""
+    rows = task.rows or (0, len(load(task.dataset).train))
+    return rows[1] - rows[0]
+
+
+def with_all_labels(task: Task) -> Task | None:
+    """The task with its reward-validation examples moved to the training examples.
+
+    Every training validates on at least one example per class, so in a pool without other examples
+    as many are not trained on. None if there is then nothing to move.
+    """
+    pool, source = pool_size(task), load(task.dataset)
+    n_train = min(task.n_train + task.n_validation, pool - source.num_classes)
+    if n_train <= task.n_train:
+        return None
+    return task.but(n_train=n_train, n_validation=min(task.n_validation, pool - n_train))
+
+
 def policy_arm(name: str, policy: Policy) -> Arm:
     """An arm whose magnitudes a policy chooses."""
     return Arm(name, policy.ops, Learned(policy.network, policy.min_epochs))
@@ -264,6 +297,12 @@ def _none(setting: Setting) -> list[Entrant]:
     return [Entrant(constant_arm("", (), ()), setting.task, setting.costs)]
 
 
+def _all_labels(setting: Setting) -> list[Entrant]:
+    """No augmentation, and training on the reward-validation examples too."""
+    task = with_all_labels(setting.task)
+    return [] if task is None else [Entrant(constant_arm("", (), ()), task, setting.costs)]
+
+
 def _usual(name: str) -> Maker:
     """One of the usual default augmentations."""
 
@@ -304,6 +343,18 @@ def _best(setting: Setting) -> list[Entrant]:
     return [Entrant(arm, setting.task, setting.costs)] if setting.best else []
 
 
+def _found(name: str) -> Maker:
+    """A schedule that a Gaussian process found."""
+
+    def maker(setting: Setting) -> list[Entrant]:
+        if name not in setting.found:
+            return []
+        arm = Arm("", setting.acting(setting.ops), setting.found[name])
+        return [Entrant(arm, setting.task, setting.costs)]
+
+    return maker
+
+
 def _levels(setting: Setting) -> list[list[float]]:
     """Study 1's levels: first the base ops alone, then all hand-set magnitudes."""
     rows = list(zip(setting.ops, setting.magnitudes, strict=True))
@@ -330,6 +381,32 @@ def _policies(make: Callable[..., Controller], word: str) -> Maker:
     return maker
 
 
+def _replay(setting: Setting) -> list[Entrant]:
+    """The mean magnitudes of each policy, without observing the run."""
+    return [
+        Entrant(
+            Arm(name.replace("learned", "replay", 1), policy.ops, setting.schedules[name]),
+            setting.task_for(policy),
+            policy.costs,
+        )
+        for name, policy in setting.policies.items()
+        if name in setting.schedules
+    ]
+
+
+def _warm_start(setting: Setting) -> list[Entrant]:
+    """Each policy before PPO, at the decisions of the policy."""
+    return [
+        Entrant(
+            policy_arm(name.replace("learned", "warm start", 1), setting.warm_starts[name]),
+            setting.task_for(policy),
+            policy.costs,
+        )
+        for name, policy in setting.policies.items()
+        if name in setting.warm_starts
+    ]
+
+
 def _untrained(setting: Setting) -> list[Entrant]:
     """A randomly initialised policy network on the first policy's ops, else on the setting's."""
     first = next(iter(setting.policies.values()), None)
@@ -345,9 +422,12 @@ ARMS: dict[str, Maker] = {
     "EDA": _usual("EDA"),
     "RandAugment": _usual("RandAugment"),
     "TrivialAugment": _usual("TrivialAugment"),
+    "none on all labels": _all_labels,
     **{name: _hand_set(name) for name in HAND_SET},
     "constant": _rule(lambda s: Constant(s.magnitudes)),
     "best constant": _best,
+    "best constant (GP)": _found("best constant (GP)"),
+    "best ramp": _found("best ramp"),
     "ramp": _rule(lambda s: Ramp(s.magnitudes)),
     "random": _rule(lambda s: Random([0.25] * len(s.ops))),
     "reactive": _rule(lambda s: Reactive(_levels(s)), often=True),
@@ -355,6 +435,8 @@ ARMS: dict[str, Maker] = {
     "AugNet": _rule(lambda s: AugNet(len(s.ops)), often=True),
     "generative": _generative,
     "untrained policy": _untrained,
+    "warm start": _warm_start,
+    "replay": _replay,
     "learned": _policies(Learned, "learned"),
     "online": _policies(Online, "online"),
 }

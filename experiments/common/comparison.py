@@ -21,6 +21,13 @@ from adaptaug.utils.types import Modality
 from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS, best_constant
 from experiments.common.arms import Setting, check_arms, entrants, fitting, note_metrics
+from experiments.common.baselines import (
+    SEARCHED,
+    CountingPool,
+    add_costs,
+    prepare,
+    read_warm_start,
+)
 from experiments.common.cli import (
     EVALUATION_SEEDS,
     RUNS,
@@ -35,8 +42,11 @@ from experiments.reports.board import final_scores, show_magnitudes
 from experiments.reports.comparison_report import main_table, write_comparison
 from experiments.reports.summary import slugs, task_summary
 
-POLICY_ARMS = ("learned", "online")
+POLICY_ARMS = ("learned", "online", "replay", "warm start")
 """Arms that need a policy."""
+
+SEARCH_ARMS = ("best constant", "replay", *SEARCHED)
+"""Arms that need trainings before their evaluation."""
 
 More = Callable[[Setting, Path, Board], Mapping[str, Any]]
 """Measures something else on one task, after the arms. Returns `title`, `text` (Markdown) and data
@@ -63,12 +73,14 @@ class Comparison:
     """
     policies: Mapping[str, Policy] = field(default_factory=dict)
     """Learned policies by the name of their arm."""
+    warm_starts: Mapping[str, Policy] = field(default_factory=dict)
+    """The policies before PPO, as far as they are known, by the name of the policy's arm."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops that replace the registered ones of these names."""
     constant_trainings: int = 0
     """Child trainings in the random search for the best constant, on each task."""
     cost_weight: float = COST_WEIGHT
-    """Lambda: the price of compute in that search."""
+    """Lambda: the price of compute in the searches of constants and ramps."""
     robustness: bool = True
     """Whether children are also evaluated on attacked and corrupted inputs."""
     processes: int = 0
@@ -97,7 +109,7 @@ class Comparison:
         names = slugs(self.tasks)
         settings = [self._setting(*pair) for pair in zip(self.tasks, names, strict=True)]
         for name in self.required:
-            if name != "best constant" and not any(entrants([name], s) for s in settings):
+            if name not in SEARCH_ARMS and not any(entrants([name], s) for s in settings):
                 raise AdaptAugError(
                     f"an arm must suit one of the tasks, got {name!r} for "
                     f"{', '.join(task.dataset for task in self.tasks)}"
@@ -119,9 +131,11 @@ class Comparison:
             op: usual.hand_set.get(op, 0.0) for op in ops
         }
         ops = suiting(tuple(given), source, task.lexicon)
+        warm_starts = {arm: self.warm_starts[arm] for arm in policies if arm in self.warm_starts}
         return Setting(
-            task, ops, given, policies, variants=self.variants, device=self.device, name=name
-        )
+            task, ops, given, policies, warm_starts=warm_starts, variants=self.variants,
+            device=self.device, name=name,
+        )  # fmt: skip
 
 
 def read_policies(references: Sequence[str]) -> dict[str, Policy]:
@@ -141,9 +155,28 @@ def read_policies(references: Sequence[str]) -> dict[str, Policy]:
     return policies
 
 
-def usual_arms_of(names: Sequence[str], policies: Sized, constant_trainings: int) -> list[str]:
-    """These arms, without those that need a policy or a search if there is none."""
+def read_warm_starts(
+    references: Sequence[str], policies: Mapping[str, Policy]
+) -> dict[str, Policy]:
+    """The policies of `read_policies` before PPO, where their run folders have them."""
+    pairs = zip(references, policies.items(), strict=True)
+    found = {name: read_warm_start(reference, policy) for reference, (name, policy) in pairs}
+    return {name: policy for name, policy in found.items() if policy is not None}
+
+
+def usual_arms_of(
+    names: Sequence[str], policies: Sized, constant_trainings: int, strong: bool = False
+) -> list[str]:
+    """These arms, without those that need a policy or a search if there is none.
+
+    Args:
+        names: names of arms.
+        policies: the policies.
+        constant_trainings: trainings in the random search for the best constant.
+        strong: whether the arms that a Gaussian process searches are wanted.
+    """
     given = {"best constant": constant_trainings} | dict.fromkeys(POLICY_ARMS, len(policies))
+    given |= dict.fromkeys(SEARCHED, int(strong))
     return [name for name in names if given.get(name, 1)]
 
 
@@ -213,21 +246,24 @@ def evaluate(
     """Trains one task's children under every arm; returns the task's summary and the records."""
     task, device = setting.task, comparison.device
     search: dict[str, Any] = {}
+    counting = CountingPool(pool)
     if "best constant" in comparison.arms:
         ranges = [TaskRange(task, (task.steps, task.steps), (task.n_train, task.n_train))]
         objective = Objective(ranges, [setting.costs], comparison.cost_weight, 0, device)
         ops = setting.acting(setting.ops)
-        best, spent = best_constant(ops, objective, comparison.constant_trainings, pool)
+        best, spent = best_constant(ops, objective, comparison.constant_trainings, counting)
         setting = replace(setting, best=best)
         search = {
             "constant_trainings": spent, "cost_weight": comparison.cost_weight,
             "constant": dict(zip(setting.ops, best, strict=True)),
         }  # fmt: skip
+    prepared = prepare(setting, comparison.arms, pool, comparison.cost_weight, seed=1)
+    compared = entrants(comparison.arms, prepared.setting)
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + comparison.seeds)
     jobs = [
         Job(e.arm, e.task, seed, e.costs, device=device, robustness=comparison.robustness)
         for seed in seeds
-        for e in entrants(comparison.arms, setting)
+        for e in compared
     ]
     records = pool.run(jobs, label)
     learned = next(iter(setting.policies), "learned")
@@ -236,7 +272,8 @@ def evaluate(
         "chance": 1 / records[0]["num_classes"], "seeds": list(seeds),
         "notes": sorted({note for record in records for note in record["notes"]}),
     }  # fmt: skip
-    summary = task_summary(task, records, learned)
+    summary = task_summary(task, records, learned) | {"found": prepared.found}
+    add_costs(summary, compared, prepared.spent | {"best constant": counting.spent})
     for arm, scores in summary["arms"].items():
         scores.update(_beside([record for record in records if record["arm"] == arm]))
     return entry | summary, records

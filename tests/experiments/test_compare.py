@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Pool
 from adaptaug.generative.ops import generated
@@ -13,6 +14,7 @@ from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.training.task import Task
 from experiments import compare
+from experiments.common.baselines import SEARCHED
 from experiments.common.cli import ChildOptions
 from experiments.common.comparison import Comparison, evaluate
 from experiments.compare import read_task
@@ -105,6 +107,31 @@ def test_interrupted_comparison_keeps_the_finished_tasks(
     assert (run_folder / "report.md").exists()
 
 
+def test_all_has_the_baselines_that_follow_from_a_policy(here: Path, call) -> None:
+    warm_start = Policy(PolicyNetwork(2), ("rotate", "hflip"), provenance={"episodes": 18})
+    save_policy(here / "cheap" / "checkpoints" / "warm_start", warm_start)
+    arms = ("none on all labels", "learned", "warm start", "replay")
+    code = call(
+        compare, "--name", "a", "--tasks", "digits:50x8", "opinions:50x4@bilstm", "--policy",
+        "cheap/policy", "dear/policy", "--arms", "none", *arms, "--no-robustness", *SMALL,
+    )  # fmt: skip
+    assert code == 0
+    summary = json.loads((here / "runs" / "a" / "summary.json").read_text())
+    images, words = (entry["arms"] for entry in summary["tasks"])
+    assert set(words) == {"none", "none on all labels"}
+    assert set(images) == {
+        "none", "none on all labels", "learned cheap", "learned dear", "warm start cheap",
+        "replay cheap", "replay dear",
+    }  # fmt: skip
+    costs = {arm: (scores["trainings"], scores["labels"]) for arm, scores in images.items()}
+    pool = len(load("digits").train)
+    assert costs == {
+        "none": (0, 50), "none on all labels": (0, 150), "learned cheap": (0, 150),
+        "learned dear": (0, 150), "warm start cheap": (18, 150),
+        "replay cheap": (5, min(pool, 50 + 5 * 150)), "replay dear": (5, min(pool, 50 + 5 * 150)),
+    }  # fmt: skip
+
+
 def test_read_task_splits_data_set_budget_and_child() -> None:
     task = read_task("opinions:50x20", ChildOptions(lexicon="opinions"))
     assert (task.dataset, task.n_train, task.steps, task.child) == ("opinions", 50, 20, "bilstm")
@@ -118,7 +145,9 @@ def test_all_expands_to_every_arm_and_equal_tasks_are_merged(monkeypatch) -> Non
         arms=("generative", "all", "none"), tasks=("digits:50x8", "digits:50x8@cnn"), cost_weight=1
     )
     assert compare.run(options) == 0
-    every = [name for name in compare.ALL if name not in ("best constant", "learned", "online")]
+    needy = {"best constant", "learned", "online", "replay", "warm start", *SEARCHED}
+    every = [name for name in compare.ALL if name not in needy]
+    assert "none on all labels" in every
     assert found[0].arms == ["generative", *every, "none"]
     assert found[0].required == ["generative", "none"]
     assert found[0].tasks == [read_task("digits:50x8", ChildOptions())]
@@ -188,6 +217,8 @@ def test_search_for_the_best_constant_uses_the_settings_of_its_evaluation() -> N
         (["--arms", "all", "EDA"], "an arm must suit one of the tasks, got 'EDA' for digits"),
         (["--arms", "EDA"], "an arm must suit one of the tasks, got 'EDA' for digits"),
         (["--arms", "learned"], "arm 'learned' needs a policy"),
+        (["--arms", "replay"], "arm 'replay' needs a policy"),
+        (["--arms", "warm start", "--policy", "cheap/policy"], "got 'warm start' for digits"),
         (["--arms", "best constant"], "constant_trainings must be at least 12"),
         (["--policy", "nowhere"], "nowhere"),
         (["--policy", "cheap/policy", "cheap/policy"], "folders of different names, got 'cheap'"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from adaptaug.data import load
 from adaptaug.policy.cost import CostTable
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy, load_policy, save_policy
@@ -28,7 +29,7 @@ RUN_FOLDER = {"config.json", "checkpoints", "policy", "summary.json", "report.md
 
 @pytest.mark.slow
 def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys) -> None:
-    assert call(train_policy, "--name", "a", *SMALL) == 0
+    assert call(train_policy, "--name", "a", *SMALL, "--warm-start-share", "0.5") == 0
     run = here / "runs" / "a"
     names = {path.name for path in run.iterdir()}
     assert names >= RUN_FOLDER
@@ -39,14 +40,27 @@ def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys
     assert summary["search"]["episodes"] == 36
     arms = {
         "none", "constant", "ramp", "random", "crop and flip", "RandAugment", "TrivialAugment",
-        "untrained policy", "learned", "best constant",
+        "none on all labels", "untrained policy", "warm start", "learned", "replay",
+        "best constant",
     }  # fmt: skip
     assert set(summary["arms"]) == arms
+    assert load_policy(run / "checkpoints" / "warm_start").provenance["episodes"] == 18
+    pool = len(load("digits").train)
+    trainings, labels = ({arm: summary["arms"][arm][key] for arm in arms} for key in
+                         ("trainings", "labels"))  # fmt: skip
+    assert trainings == dict.fromkeys(arms, 0) | {
+        "learned": 36, "warm start": 18, "replay": 41, "best constant": 12,
+    }  # fmt: skip
+    assert labels == dict.fromkeys(arms, 50) | {
+        "none on all labels": 550, "untrained policy": 550,
+        **dict.fromkeys(("learned", "warm start", "replay", "best constant"), pool),
+    }  # fmt: skip
     assert summary["learned_minus"]["none"]["n"] == 2
     for arm, scores in summary["arms"].items():
         assert scores["score"] == scores["accuracy"], arm
     table = capsys.readouterr().out
     assert all(arm in table for arm in arms)
+    assert "cost  trainings  labels" in table
 
     code = call(
         transfer_policy, "--name", "b", "--policy", "runs/a/policy",
@@ -56,7 +70,13 @@ def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys
     assert code == 0
     summary = json.loads((here / "runs" / "b" / "summary.json").read_text())
     assert [entry["task"]["steps"] for entry in summary["budgets"]] == [16, 8]
-    assert {"zero-shot", "learned", "again", "best constant"} <= set(summary["arms"])
+    found = {"zero-shot", "learned", "again", "best constant", "warm start", "replay"}
+    for entry in summary["budgets"]:
+        assert found | {"none on all labels"} <= set(entry["arms"])
+        assert {scores["score"]["n"] for scores in entry["arms"].values()} == {2}
+    assert summary["arms"]["learned"]["trainings"] == 36 + 12
+    assert summary["arms"]["zero-shot"]["trainings"] == 36
+    assert summary["budgets"][1]["arms"]["none on all labels"]["labels"] == 560
     assert list((here / "runs" / "b").glob("events.out*"))
     assert load_policy(here / "runs" / "b" / "policy").provenance["dataset"] == "digits"
 
@@ -64,7 +84,8 @@ def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys
     before = (run / "summary.json").read_bytes()
     assert call(train_policy, "--name", "a", *SMALL) == 2
     assert "exists already" in capsys.readouterr().err
-    assert call(train_policy, "--name", "a", *SMALL, "--resume", "--seed", "7") == 2
+    resumed = ("--warm-start-share", "0.5", "--resume", "--seed", "7")
+    assert call(train_policy, "--name", "a", *SMALL, *resumed) == 2
     assert "seed" in capsys.readouterr().err
     assert (run / "summary.json").read_bytes() == before
 
@@ -139,6 +160,7 @@ def test_search_and_transfer_on_sentences_use_the_ops_and_arms_of_the_modality(
     summary = json.loads((here / "runs" / "a" / "summary.json").read_text())
     assert set(summary["arms"]) == arms | {
         "none", "constant", "ramp", "random", "untrained policy", "learned", "best constant",
+        "none on all labels", "replay",
     }  # fmt: skip
     assert set(load_policy(here / "runs" / "a" / "policy").ops) == ops
     metric = "f1" if dataset == "mentions" else "accuracy"
@@ -270,6 +292,59 @@ def test_resumed_search_rejects_other_tasks(here: Path, call, capsys) -> None:
 def test_search_range_has_at_least_one_example_per_class() -> None:
     (few,) = train_policy.Options(n_train=15).task_ranges()
     assert few.n_train == (10, 60)
+
+
+@pytest.mark.slow
+def test_strong_baselines_are_searched_at_every_budget(here: Path, call, capsys) -> None:
+    provenance = {"episodes": 13}
+    save_policy(here / "policy", Policy(PolicyNetwork(1), ("rotate",), provenance=provenance))
+    code = call(
+        transfer_policy, "--name", "b", "--policy", "policy", "--budgets", "50x8", "50x4",
+        "--no-defaults", "--strong", "--seeds", "2", "--training.processes", "0",
+        "--training.width", "4", "--training.n-validation", "100",
+    )  # fmt: skip
+    assert code == 0
+    assert "13 child trainings each, as many as the policy had" in capsys.readouterr().out
+    summary = json.loads((here / "runs" / "b" / "summary.json").read_text())
+    for entry in summary["budgets"]:
+        names = {"none", "crop and flip", "learned", "best constant (GP)", "best ramp"}
+        assert set(entry["arms"]) == names
+        assert entry["arms"]["best ramp"]["trainings"] == 12
+        assert entry["arms"]["best ramp"]["labels"] == 50 + 2 * 150
+        assert set(entry["found"]["best ramp"]["magnitudes"]) == {"rotate"}
+
+
+def test_labels_fix_one_pool_for_search_evaluation_adaptation_and_baselines() -> None:
+    searched = train_policy.Options(n_train=100, labels=600)
+    (item,) = searched.task_ranges()
+    assert item.task.rows == searched.task("digits", 100, 400).rows == (0, 600)
+    assert item.n_train == (50, 100)  # what 500 held-out examples leave
+    assert train_policy.Options(n_train=100).task_ranges()[0].task.rows is None
+    options = transfer_policy.Options("digits", n_train=(50, 100), labels=600)
+    tasks = options.tasks()
+    assert {task.rows for task in tasks} == {(0, 600)}
+    objective = search_objective(Policy(PolicyNetwork(1), ("rotate",)), tasks, CostTable(), options)
+    assert {item.task.rows for item in objective.tasks} == {(0, 600)}
+    slice_of_rows = replace(options, rows=(200, 1000), labels=700)
+    assert slice_of_rows.tasks()[0].rows == (200, 900)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "sentence"),
+    [
+        (train_policy, ["--labels", "550"], "fit in the pool of 550 rows"),
+        (train_policy, ["--labels", "5000"], "rows must satisfy"),
+        (train_policy, ["--labels", "600", "--tasks", "tasks.json"], "without --tasks"),
+        (transfer_policy, ["--policy", "digits", "--labels", "5000"], "labels must lie in 1.."),
+        (transfer_policy, ["--policy", "digits", "--labels", "550"], "the pool of 550 rows"),
+    ],
+)
+def test_labels_that_do_not_suffice_are_an_error(
+    here: Path, call, capsys, script, arguments: list[str], sentence: str
+) -> None:
+    assert call(script, "--name", "bad", *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (here / "runs").exists()
 
 
 def test_transfer_rejects_a_policy_without_an_op_for_the_data(here: Path, call, capsys) -> None:
