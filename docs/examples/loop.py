@@ -12,7 +12,7 @@ torch.manual_seed(0)
 digits = load_digits()
 images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]  # (N, 1, 8, 8) in [0, 1]
 data = TensorDataset(images, torch.tensor(digits.target))
-train, held_out, test = random_split(data, [100, 500, 1197])
+train, test = random_split(data, [100, 1697])
 loader = DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
 
 model = nn.Sequential(
@@ -31,7 +31,7 @@ epochs = 130
 steps = epochs * len(loader)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
-augmenter = Augmenter("digits", model, held_out, total_steps=steps, n_train=len(train))
+augmenter = Augmenter("digits", model, total_steps=steps, n_train=len(train))
 
 for _ in range(epochs):
     for x, y in loader:

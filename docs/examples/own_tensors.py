@@ -20,6 +20,6 @@ if __name__ == "__main__":  # worker processes import this file
     ops = ("rotate", "translate", "zoom", "noise", "mixup")
     tiny = {"episodes": 18, "groups": 1, "processes": 0}  # a real search takes the defaults
     folder = Path("runs/mine")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     search(SearchConfig(tasks, ops, **tiny), folder)
     print(f"{folder / 'policy'} acts on {', '.join(load_policy(folder / 'policy').ops)}")

@@ -10,7 +10,7 @@ torch.manual_seed(0)
 digits = load_digits()
 images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]  # (N, 1, 8, 8) in [0, 1]
 data = TensorDataset(images, torch.tensor(digits.target))
-train, held_out, test = random_split(data, [100, 500, 1197])
+train, test = random_split(data, [100, 1697])
 loader = DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
 
 model = nn.Sequential(

@@ -9,4 +9,4 @@ print("ops:", ", ".join(policy.ops))
 print(f"augments runs of at least {policy.min_epochs:.1f} epochs, in {policy.decisions} decisions")
 print("searched on:", [task["dataset"] for task in policy.provenance["tasks"]])
 
-save_policy(Path("policies/mine"), policy)  # config.json, model.safetensors, README.md
+save_policy(Path("runs/my_digits"), policy)  # config.json, model.safetensors, README.md

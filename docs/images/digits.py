@@ -75,8 +75,9 @@ def _gains(axes: Axes, entries: Sequence[Data]) -> None:
     for number, (arm, shade) in enumerate(ARMS.items()):
         rows = np.arange(len(entries)) + 0.22 * (number - 1)
         gains = [entry["arms"][arm]["minus_none"] for entry in entries]
-        low, high = 100 * np.transpose([gain["ci95"] for gain in gains])
-        axes.hlines(rows, low, high, color=shade, linewidth=2, zorder=2)
+        if all(gain["ci95"] for gain in gains):  # one seed has no interval
+            low, high = 100 * np.transpose([gain["ci95"] for gain in gains])
+            axes.hlines(rows, low, high, color=shade, linewidth=2, zorder=2)
         means = [100 * gain["mean"] for gain in gains]
         label = {"constant": "hand-set constant"}.get(arm, arm)
         axes.plot(means, rows, "o", color=shade, markersize=5, zorder=3, label=label)
