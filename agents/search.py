@@ -117,7 +117,7 @@ def _begin(
         discard(folder)
         standardise_on_first_rollout(agent)
         if config.warm_start_rounds:
-            # Earlier versions reset the environment once more; the skip gives the same policies.
+            # Skips the seed that an extra reset once used, so that a seed keeps its policy.
             env.episodes += 1
     objective = Objective(tasks, costs, config.cost_weight, config.seed, config.device)
     state = SearchState(config, folder, agent, objective, SearchCallback(config, folder, counts))

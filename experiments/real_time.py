@@ -11,8 +11,8 @@ A run of seconds, and the first batches of every full training:
 
 from dataclasses import dataclass
 
-from experiments.common.arms import HAND_SET
 from experiments.common.cli import main
+from experiments.common.hand_set import HAND_SET
 from experiments.studies import studies
 from experiments.studies.studies import BERT, SMOKE, Scale, Setup, Study, run_study
 

@@ -31,14 +31,7 @@ from agents.phases import WARM_START_TRAININGS, read_rows
 from agents.random_search import MIN_TRAININGS, best_constant
 from agents.search import SearchResult, search
 from agents.warm_start.policy import WARM_START_POLICY, warm_start_policy
-from experiments.common.arms import (
-    Entrant,
-    Setting,
-    constant_arm,
-    entrants,
-    fixed_arms,
-    policy_arm,
-)
+from experiments.common.arms import constant_arm, entrants, fixed_arms, policy_arm
 from experiments.common.baselines import ALWAYS, SEARCHED, CountingPool, add_costs, prepare
 from experiments.common.cli import (
     EVALUATION_SEEDS,
@@ -53,6 +46,7 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, default_ops, lacking, suiting
+from experiments.common.setting import Entrant, Setting
 from experiments.reports.report import arms_table, write_report
 from experiments.reports.summary import score_name, task_summary
 

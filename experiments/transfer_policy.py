@@ -40,9 +40,6 @@ from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS, best_constant
 from experiments.common.arms import (
     PLAIN,
-    Entrant,
-    Setting,
-    as_searched,
     constant_arm,
     entrants,
     fixed_arms,
@@ -71,6 +68,7 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
+from experiments.common.setting import Entrant, Setting, as_searched
 from experiments.reports.board import final_scores, show_magnitudes
 from experiments.reports.report import arms_table, write_report
 from experiments.reports.summary import task_summary

@@ -122,3 +122,9 @@ def test_constraints_pin_every_declared_dependency() -> None:
     project = PROJECT["project"]
     extras = project["optional-dependencies"].values()
     assert declared(sum(extras, project["dependencies"])) - declared(pins) == set()
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    code = [*FILES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "docs").rglob("*.py")]
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text("utf-8").splitlines()) for p in code}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adaptaug.controllers import Constant
 from adaptaug.data.batches import hard, to_float
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import accuracy, predict
@@ -129,8 +130,8 @@ def analyse(
 def _trained(task: Task, op_space: OpSpace, seed: int, device: str) -> Episode:
     """Trains a child to the end of its run, without augmentation."""
     episode = Episode(task, seed, op_space, CostTable(), device)
-    while not episode.finished:
-        episode.advance([0.0] * len(op_space))
+    for _ in episode.play(Constant([0.0] * len(op_space))):
+        pass
     if episode.run.diverged:
         raise AdaptAugError(
             "an analysis needs a child that learns, got one that diverged at peak_learning_rate "

@@ -86,14 +86,8 @@ def train_child(job: Job) -> Record:
     with one_thread():
         episode = Episode(task, job.seed, op_space, job.costs, job.device)
         controller.reset(job.seed)
-        magnitudes: list[list[float]] = []
-        controller_seconds = 0.0
         started = clock(job.device)
-        while not episode.finished:
-            asked = clock(job.device)
-            chosen = episode.decide(controller)
-            controller_seconds += clock(job.device) - asked
-            magnitudes.append(episode.advance(chosen))
+        magnitudes = list(episode.play(controller))
         seconds = clock(job.device) - started
         run = episode.run
         logits, targets = predict(run.model, run.validation.inputs), run.validation.targets
@@ -109,7 +103,7 @@ def train_child(job: Job) -> Record:
             "steps": task.steps,
             "num_classes": run.num_classes,
             "seconds": seconds + run.op_space.fit_seconds,
-            "controller_seconds": controller_seconds,
+            "controller_seconds": episode.controller_seconds,
             "cost": episode.cost,
             "validation_accuracy": validated.score,
             "validation_loss": math.nan if diverged else validated.loss,

@@ -1,6 +1,6 @@
 """One child training from its first decision to its last: child, observer and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from adaptaug.controllers.base import Controller
 from adaptaug.controllers.decision_loop import DecisionLoop
@@ -10,6 +10,7 @@ from adaptaug.policy.cost import CostTable
 from adaptaug.policy.observation import Observation, Situation
 from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
+from adaptaug.utils.timing import clock
 
 
 class Episode:
@@ -26,10 +27,12 @@ class Episode:
         Raises:
             AdaptAugError: data set, child or op space do not fit the task.
         """
-        self.task = task
+        self.task, self._device = task, device
         self.run, self.observer = set_up(task, seed, op_space, device)
         self.batches: Metrics | None = None
         """Loss and accuracy on the last interval's augmented batches; None before the first one."""
+        self.controller_seconds = 0.0
+        """Time that `decide` took, observing included; see `adaptaug.utils.timing.clock`."""
         self._loop = DecisionLoop(self.observer, costs, task.boundaries())
 
     @property
@@ -54,7 +57,15 @@ class Episode:
         Raises:
             AdaptAugError: the controller picks too few or too many magnitudes.
         """
-        return self._loop.decide(controller, self.run.step, self.task.epochs, self.observe)
+        asked = clock(self._device)
+        chosen = self._loop.decide(controller, self.run.step, self.task.epochs, self.observe)
+        self.controller_seconds += clock(self._device) - asked
+        return chosen
+
+    def play(self, controller: Controller) -> Iterator[list[float]]:
+        """Decides and trains until the run has ended; yields the magnitudes of each decision."""
+        while not self.finished:
+            yield self.advance(self.decide(controller))
 
     def advance(self, magnitudes: Sequence[float]) -> list[float]:
         """Trains to the next decision, then checks early stopping if the task has a `patience`.

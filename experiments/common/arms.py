@@ -1,7 +1,7 @@
 """The arms of every comparison: each has a name, ops and a controller of their magnitudes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 from torchvision.transforms import v2
@@ -17,17 +17,17 @@ from adaptaug.controllers import (
     Random,
     Reactive,
 )
-from adaptaug.controllers.fixed import Schedule
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Arm
-from adaptaug.ops import Op, OpSpace, ops_for, wrap
-from adaptaug.policy.cost import CostTable
+from adaptaug.ops import Op, ops_for, wrap
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy
 from adaptaug.training.task import Task
 from adaptaug.utils.types import Modality
 from experiments.common.defaults import DEFAULTS
+from experiments.common.hand_set import HAND_SET, magnitudes_of
+from experiments.common.setting import Entrant, Setting, ops_fit
 from experiments.common.trivial_augment import TrivialAugment
 
 USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
@@ -44,33 +44,6 @@ USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
 PLAIN = ("none", "crop and flip", "EDA")
 """The arms without search that stay with --no-defaults."""
 
-Amounts = Mapping[str, float]
-"""Largest amount of each op, in the op's own unit: degrees, factors, fractions of the words."""
-
-_WORDS = {"synonym": 0.2, "insertion": 0.2, "swap": 0.2, "deletion": 0.2}  # EDA's 10%, on average
-_TAGGED = {"labelwise": 0.2, "mention": 0.2, "segments": 0.2, "masking": 0.2}
-
-HAND_SET: dict[str, dict[Modality, Amounts]] = {
-    "full complexity": {
-        "image": {"crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.1, "contrast": 0.1},
-        "text": _WORDS,
-        "tagging": _TAGGED,
-    },
-    "cheap ops": {
-        "image": {
-            "crop": 0.125, "hflip": 0.5, "rotate": 15, "brightness": 0.2, "contrast": 0.2,
-            "saturation": 0.2, "noise": 0.1,
-        },
-        "text": _WORDS,
-        "tagging": _TAGGED,
-    },
-    # Zoom is drawn on a logarithmic scale: from 1 / 1.2 to 1.2, where study 3 has 0.8 to 1.2.
-    "efficient pipeline": {
-        "image": {"rotate": 15, "hflip": 0.5, "brightness": 0.2, "zoom": 0.1823, "noise": 0.1},
-    },
-}  # fmt: skip
-"""Constants that the studies set by hand: the highest level of study 1's rule, studies 2 and 3."""
-
 BASE = ("crop", "hflip", "synonym", "masking")
 """The only ops in the lowest level of the arm 'reactive'."""
 
@@ -82,82 +55,6 @@ SHARE = 0.3
 
 OFTEN = 40
 """Decisions in a run of the arms that react to feedback, unless the task sets the interval."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What arms are built from: a task, ops, and the policies and constants to compare."""
-
-    task: Task
-    """The task; arms may change its decisions."""
-    ops: tuple[str, ...]
-    """The ops of every rule and of the best constant."""
-    hand_set: Mapping[str, float]
-    """Hand-set magnitude of each op, by name; an op that is not named is off."""
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    """Learned policies that fit the task's data (see `fitting`), by the name of their arm."""
-    best: Sequence[float] = ()
-    """The best constant of a random search, one magnitude per op; empty without a search."""
-    found: Mapping[str, Controller] = field(default_factory=dict)
-    """The best constant and the best ramp of a Gaussian process, by the name of their arm."""
-    schedules: Mapping[str, Schedule] = field(default_factory=dict)
-    """The mean magnitudes of each policy at the task's budget, by the name of the policy's arm; see
-    `experiments.common.baselines.mean_schedule`."""
-    warm_starts: Mapping[str, Policy] = field(default_factory=dict)
-    """Each policy before PPO, as far as its run folder has it, by the name of the policy's arm."""
-    variants: Mapping[str, Op] = field(default_factory=dict)
-    """Ops that replace the registered ones of these names: generators with other settings."""
-    device: str = "cpu"
-    """Torch device that children train on."""
-    name: str = ""
-    """The task's short name in files and charts, unique in a comparison."""
-
-    @property
-    def modality(self) -> Modality:
-        """The modality of the task's data."""
-        return load(self.task.dataset).modality
-
-    def acting(self, ops: Sequence[str]) -> tuple[str | Op, ...]:
-        """The ops to use: names, or the op itself if `variants` replaces it."""
-        return tuple(self.variants.get(name, name) for name in ops)
-
-    @property
-    def costs(self) -> CostTable:
-        """The cost table of every arm that has no policy: the first policy's."""
-        return next((policy.costs for policy in self.policies.values()), CostTable())
-
-    def task_for(self, policy: Policy) -> Task:
-        """The task with the policy's decision interval; unchanged under early stopping.
-
-        Patience counts decisions, so all arms must then decide at the same steps.
-        """
-        return self.task if self.task.patience is not None else as_searched(self.task, policy)
-
-    @property
-    def magnitudes(self) -> list[float]:
-        """The hand-set magnitudes, one per op."""
-        return [self.hand_set.get(name, 0.0) for name in self.ops]
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """An arm and the task that it trains on; only the decisions differ from the setting's task."""
-
-    arm: Arm
-    task: Task
-    costs: CostTable
-    """The table that the observation's cost feature is computed from."""
-
-
-def magnitudes_of(amounts: Amounts) -> dict[str, float]:
-    """Magnitudes of amounts: the fraction of each op's range.
-
-    Raises:
-        AdaptAugError: an op is unknown.
-    """
-    space = OpSpace(tuple(amounts))
-    rows = zip(space.ops, amounts.values(), strict=True)
-    return {op.name: min(1.0, amount / op.high) for op, amount in rows}
 
 
 def fixed_arms(ops: Sequence[str], task: Task) -> list[Arm]:
@@ -178,23 +75,8 @@ def usual_arms(task: Task) -> list[Arm]:
     return [
         Arm(name, ops, Constant([1.0] * len(ops)))
         for name, ops in USUAL[load(task.dataset).modality]().items()
-        if all(_fits(ops, task))
+        if all(ops_fit(ops, task))
     ]
-
-
-def fitting(policies: Mapping[str, Policy], task: Task) -> dict[str, Policy]:
-    """The policies that have at least one op for the task's data."""
-    return {name: policy for name, policy in policies.items() if any(_fits(policy.ops, task))}
-
-
-def as_searched(task: Task, policy: Policy) -> Task:
-    """The task with the policy's number or interval of decisions, unless it sets an interval.
-
-    An interval that is longer than the run is cut to the run, as in an `Augmenter`.
-    """
-    interval = task.decision_interval or policy.decision_interval
-    interval = interval and min(interval, task.steps)
-    return task.but(decisions=policy.decisions, decision_interval=interval)
 
 
 def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
@@ -209,7 +91,7 @@ def note_metrics(policies: Mapping[str, Policy], task: Task) -> None:
 
 def ops_that_fit(ops: Sequence[str], task: Task) -> tuple[str, ...]:
     """Those of the ops that suit the task's data."""
-    return tuple(op for op, fits in zip(ops, _fits(ops, task), strict=True) if fits)
+    return tuple(op for op, fits in zip(ops, ops_fit(ops, task), strict=True) if fits)
 
 
 def pool_size(task: Task) -> int:
@@ -272,13 +154,6 @@ Maker = Callable[[Setting], list[Entrant]]
 empty name gets its name in `ARMS`."""
 
 
-def _fits(ops: Sequence[str | Op], task: Task) -> tuple[bool, ...]:
-    """Which of the ops suit the task's data."""
-    source = load(task.dataset)
-    channels = source.channels if source.modality == "image" else 3
-    return OpSpace(ops).applies(source.modality, channels, lexicon=task.lexicon is not None)
-
-
 def _rule(make: Callable[[Setting], Controller], often: bool = False) -> Maker:
     """A rule on the setting's ops; `often` gives it `OFTEN` decisions."""
 
@@ -318,7 +193,7 @@ def _hand_set(name: str) -> Maker:
 
     def maker(setting: Setting) -> list[Entrant]:
         amounts = HAND_SET[name].get(setting.modality, {})
-        kept = {op: value for op, value in amounts.items() if all(_fits((op,), setting.task))}
+        kept = {op: value for op, value in amounts.items() if all(ops_fit((op,), setting.task))}
         if not kept:
             return []
         magnitudes = magnitudes_of(kept)

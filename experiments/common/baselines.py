@@ -19,8 +19,9 @@ from agents.config import SearchConfig
 from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS
 from agents.warm_start.policy import WARM_START_POLICY
-from experiments.common.arms import Entrant, Setting, constant_arm, policy_arm, pool_size
+from experiments.common.arms import constant_arm, policy_arm, pool_size
 from experiments.common.defaults import DEFAULTS
+from experiments.common.setting import Entrant, Setting
 
 ALWAYS = ("none on all labels", "warm start", "replay")
 """The arms that every comparison with a policy has besides the usual ones."""

@@ -20,7 +20,7 @@ from adaptaug.utils.files import new_run_folder, write_json
 from adaptaug.utils.types import Modality
 from agents.objective import Objective
 from agents.random_search import MIN_TRAININGS, best_constant
-from experiments.common.arms import Setting, check_arms, entrants, fitting, note_metrics
+from experiments.common.arms import check_arms, entrants, note_metrics
 from experiments.common.baselines import (
     SEARCHED,
     CountingPool,
@@ -38,6 +38,7 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
+from experiments.common.setting import Setting, fitting
 from experiments.reports.board import final_scores, show_magnitudes
 from experiments.reports.comparison_report import main_table, write_comparison
 from experiments.reports.summary import slugs, task_summary

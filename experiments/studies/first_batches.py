@@ -8,9 +8,10 @@ from adaptaug.ops import OpSpace
 from adaptaug.training.episode import Episode
 from adaptaug.utils.files import new_run_folder, write_json, write_text
 from adaptaug.utils.seeding import one_thread
-from experiments.common.arms import Entrant, entrants
+from experiments.common.arms import entrants
 from experiments.common.cli import EVALUATION_SEEDS, check_counts, command, run_path
 from experiments.common.comparison import Comparison
+from experiments.common.setting import Entrant
 from experiments.reports.summary import described
 from experiments.reports.tables import Row, fixed_width, markdown
 
@@ -60,10 +61,11 @@ def start_of(entrant: Entrant, batches: int, device: str) -> dict[str, Any]:
     controller.reset(EVALUATION_SEEDS)
     losses: list[float] = []
     started = time.perf_counter()
-    while episode.run.step < batches and not episode.finished:
-        episode.advance(episode.decide(controller))
+    for _ in episode.play(controller):
         assert episode.batches is not None
         losses.append(episode.batches.loss)
+        if episode.run.step >= batches:
+            break
     seconds = time.perf_counter() - started
     return {
         "task": described(task), "arm": entrant.arm.name, "batches": episode.run.step,

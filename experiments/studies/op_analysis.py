@@ -14,8 +14,8 @@ from adaptaug.ops import OpSpace
 from adaptaug.tensorboard import Board
 from adaptaug.training.setup import set_up
 from adaptaug.utils.files import write_bytes
-from experiments.common.arms import Setting
 from experiments.common.cli import SWEEP_SEEDS
+from experiments.common.setting import Setting
 from experiments.reports.drawing import OTHER, label_points, new_figure, png, tidy
 from experiments.reports.tables import Row, markdown, percent
 

@@ -16,8 +16,9 @@ from adaptaug.tensorboard import Board
 from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.files import write_bytes
-from experiments.common.arms import GENERATED, Setting
+from experiments.common.arms import GENERATED
 from experiments.common.cli import EVALUATION_SEEDS, SWEEP_SEEDS
+from experiments.common.setting import Setting
 from experiments.reports.tables import Row, markdown
 
 MOST_WORDS = 30

@@ -18,7 +18,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.ops import Op
 from adaptaug.training.task import Task
 from adaptaug.utils.types import Modality
-from experiments.common.arms import Amounts, check_arms, magnitudes_of
+from experiments.common.arms import check_arms
 from experiments.common.comparison import (
     Comparison,
     More,
@@ -26,6 +26,7 @@ from experiments.common.comparison import (
     run_comparison,
     usual_arms_of,
 )
+from experiments.common.hand_set import Amounts, magnitudes_of
 from experiments.studies.first_batches import run_first_batches
 
 HUB = {

@@ -14,17 +14,10 @@ from adaptaug.policy.cost import CostTable
 from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy
 from adaptaug.training.task import Task
-from experiments.common.arms import (
-    ARMS,
-    HAND_SET,
-    OFTEN,
-    Setting,
-    as_searched,
-    entrants,
-    fitting,
-    magnitudes_of,
-)
+from experiments.common.arms import ARMS, OFTEN, entrants
 from experiments.common.defaults import DEFAULTS
+from experiments.common.hand_set import HAND_SET, magnitudes_of
+from experiments.common.setting import Setting, as_searched, fitting
 
 IMAGES = Task(n_train=50, steps=100)
 TASKS = {

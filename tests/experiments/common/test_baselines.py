@@ -14,7 +14,7 @@ from adaptaug.policy.network import PolicyNetwork
 from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.training.setup import draw_split
 from adaptaug.training.task import Task, TaskRange
-from experiments.common.arms import Entrant, Setting, constant_arm, entrants, with_all_labels
+from experiments.common.arms import constant_arm, entrants, with_all_labels
 from experiments.common.baselines import (
     ALWAYS,
     REPLAY_SEEDS,
@@ -28,6 +28,7 @@ from experiments.common.baselines import (
     spent_on,
 )
 from experiments.common.cli import EVALUATION_SEEDS, SWEEP_SEEDS
+from experiments.common.setting import Entrant, Setting
 
 TASK = Task(n_train=50, steps=8, n_validation=100, width=4, n_test=40)
 OPS = ("rotate", "noise")

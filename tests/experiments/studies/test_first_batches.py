@@ -6,7 +6,7 @@ from adaptaug.controllers import Constant
 from adaptaug.evaluation.train_child import Arm
 from adaptaug.policy.cost import CostTable
 from adaptaug.training.task import Task
-from experiments.common.arms import Entrant
+from experiments.common.setting import Entrant
 from experiments.studies.first_batches import start_of
 
 
