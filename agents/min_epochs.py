@@ -1,6 +1,6 @@
 """The shortest useful run: from how many epochs on a policy gains over no augmentation.
 
-Runs that are too short to fit their data lose by any augmentation. PPO may overlook that, because
+Any augmentation hurts runs that are too short to fit their data. PPO may overlook that, because
 it maximises the mean over all run lengths. So children are trained in pairs, with and without the
 policy. The policy then leaves shorter runs alone: all ops are off there and cost nothing.
 Compare high-confidence policy improvement (Thomas et al. 2015).

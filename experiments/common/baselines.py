@@ -30,7 +30,7 @@ SEARCHED = {"best constant (GP)": CONSTANT, "best ramp": RAMPS}
 """Shapes of the arms that `--strong` adds, by their names."""
 
 SLOW_SECONDS, SLOW_TRAININGS = 5.0, 200
-"""Where one training takes longer than these seconds, the arms of `SEARCHED` get so many."""
+"""Number of trainings of each arm of `SEARCHED` if one training takes longer than these seconds."""
 
 REPLAY_SEEDS = range(2_000, 2_005)
 """Child seeds of the trainings that fill a policy's mean schedule; no evaluation uses them."""
