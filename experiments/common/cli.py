@@ -26,8 +26,9 @@ from experiments.common.defaults import DEFAULTS, peak_learning_rate
 RUNS = Path("runs")
 """The folder of all run folders."""
 
-EVALUATION_SEEDS = 1_000_000
-"""First seed of an evaluation; no search and no choice uses these seeds."""
+EVALUATION_SEEDS = 3_000_000
+"""First seed of an evaluation; no search and no choice uses these seeds. Those from 1,000,000 and
+2,000,000 on were used for choices until November 2026."""
 
 SWEEP_SEEDS = 1_000
 """First seed of a sweep, whose results may guide choices."""
