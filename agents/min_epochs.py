@@ -58,7 +58,7 @@ def gains_over_none(
     """Trains children under each policy and without augmentation, on equal tasks and seeds.
 
     Args:
-        policies: the policies, all with the same ops.
+        policies: the policies.
         objective: draws tasks and seeds and scores the children.
         trials: numbers of the trials; see `Objective.draw`.
         pool: trains the children.
@@ -68,8 +68,7 @@ def gains_over_none(
         The epochs of each trial's run, (n,), and the gain of each policy over no augmentation in
         units of the objective, (policies, n).
     """
-    ops = policies[0].ops
-    arms = [Arm("none", ops, Constant([0.0] * len(ops)))]
+    arms = [Arm("none", (), Constant(()))]
     arms += [
         Arm("policy", policy.ops, Learned(policy.network, policy.min_epochs)) for policy in policies
     ]

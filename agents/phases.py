@@ -6,6 +6,7 @@ and `run` continues from there, so that a resumed search replays an uninterrupte
 
 import copy
 import json
+import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from stable_baselines3 import PPO
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import worker_pool
-from adaptaug.policy.policy import Policy
+from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.utils.files import write_json
 from agents.callbacks import SearchCallback
 from agents.checkpoint import CHECKPOINT
@@ -37,6 +38,9 @@ MIN_EPOCHS = Path("min_epochs.json")
 
 UNTRAINED = CHECKPOINT.parent / "untrained"
 """Path in a run folder of the policy before the first phase."""
+
+WARM_START_POLICY = CHECKPOINT.parent / "warm_start"
+"""Path in a run folder of the policy after the warm start and before PPO, a baseline."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,9 @@ class WarmStart(Phase):
         network = op_policy(state.agent).network
         screening.initialise(network, before_ppo=True)
         callback.save(state.agent, running=False)
+        save_policy(
+            state.folder / WARM_START_POLICY, state.policy(round(callback.counts["episodes"]))
+        )
         effects = screening.op_effects(network)
         write_json(state.folder / WARM_START, dict(zip(config.ops, effects, strict=True)))
 
@@ -192,6 +199,7 @@ def discard(folder: Path) -> None:
     """Removes what another search left in a run folder, so that no phase takes it for its own."""
     for path in (CHECKPOINT, WARM_START_TRAININGS, WARM_START, MIN_EPOCHS):
         (folder / path).unlink(missing_ok=True)
+    shutil.rmtree(folder / WARM_START_POLICY, ignore_errors=True)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

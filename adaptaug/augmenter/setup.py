@@ -90,7 +90,7 @@ def set_up(
     scorer = Scorer(metric or pilot.metric, tuple(classes))
     validation = examples if validate else none_yet
     observer = Observer(op_space, none_yet, validation, num_classes, seed, scorer)
-    if not any(observer.applies):
+    if op_space.ops and not any(observer.applies):
         names = ", ".join(op_space.names)
         raise AdaptAugError(f"some op must suit {examples.modality} data, got {names}")
     check = BatchCheck(

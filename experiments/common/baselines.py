@@ -17,8 +17,8 @@ from adaptaug.training.task import Task, TaskRange
 from agents.best_constant import CONSTANT, RAMPS, best_schedule
 from agents.config import SearchConfig
 from agents.objective import Objective
+from agents.phases import WARM_START_POLICY
 from agents.random_search import MIN_TRAININGS
-from agents.warm_start.policy import WARM_START_POLICY
 from experiments.common.arms import constant_arm, policy_arm, pool_size
 from experiments.common.defaults import DEFAULTS
 from experiments.common.setting import Entrant, Setting

@@ -19,6 +19,8 @@ from adaptaug.policy.observation import observation_size
 from adaptaug.policy.policy import load_policy
 from agents.config import SearchConfig
 from agents.min_epochs import shortest_useful_run
+from agents.phases import WARM_START_POLICY, PPOUpdates
+from agents.ppo import op_policy
 from agents.search import SearchResult, search
 from agents.warm_start.screening import Screening
 from envs.vector import GroupedVecEnv
@@ -108,6 +110,35 @@ def test_ctrl_c_within_an_update_drops_the_update(
     assert torch.equal(weights(stopped), weights(one))
     resumed = search(config, tmp_path / "stopped", resume=True)
     assert torch.equal(weights(resumed), weights(complete[0]))
+
+
+def test_policy_that_the_warm_start_saves_is_the_one_that_ppo_starts_from(
+    with_warm_start: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, torch.Tensor] = {}
+    run = PPOUpdates.run
+
+    def watched(phase: PPOUpdates) -> None:
+        network = op_policy(phase._state.agent).network
+        seen.update({name: value.clone() for name, value in network.state_dict().items()})
+        run(phase)
+
+    monkeypatch.setattr(PPOUpdates, "run", watched)
+    result = search(with_warm_start, tmp_path)
+    saved = load_policy(tmp_path / WARM_START_POLICY)
+    kept = saved.network.state_dict()
+    assert all(torch.equal(seen[name], kept[name]) for name in seen)
+    assert not torch.equal(kept["op_bias"], result.untrained.network.state_dict()["op_bias"])
+    assert saved.provenance["episodes"] == 8
+
+
+def test_another_search_in_the_folder_drops_the_policy_of_the_warm_start(
+    with_warm_start: SearchConfig, config: SearchConfig, tmp_path: Path
+) -> None:
+    search(replace(with_warm_start, time_limit_minutes=0), tmp_path)
+    assert (tmp_path / WARM_START_POLICY).exists()
+    search(replace(config, time_limit_minutes=0), tmp_path)
+    assert not (tmp_path / WARM_START_POLICY).exists()
 
 
 def test_op_that_the_warm_start_switches_off_stays_off(
