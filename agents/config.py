@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from adaptaug.policy.cost import COST_WEIGHT
+from adaptaug.policy.observation import FEATURES
 from agents.min_epochs import MIN_PAIRS
 
 
@@ -35,6 +36,8 @@ class SearchConfig:
     """Children in a group: they share task, data, initial weights and batch order."""
     hidden: tuple[int, ...] = (32, 32)
     """Widths of the policy network's hidden layers."""
+    features: tuple[str, ...] = FEATURES
+    """Features that the policy observes; the others are 0. Must include "progress"."""
     op_bias: bool = True
     """Whether the policy network learns a bias for each op."""
     learning_rate: float = 2e-3
@@ -51,6 +54,9 @@ class SearchConfig:
     """Seed of the search: of its tasks, children, exploration noise and initial weights."""
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Worker processes, by default one per core; 0 trains children in the main process."""
+    costs: Sequence[Mapping[str, Any]] = ()
+    """A cost table for each task, as plain data. By default they are measured, so that two searches
+    with one seed differ; a resumed search reads those that it began with."""
     device: str = "cpu"
     """Device on which children are trained."""
     time_limit_minutes: float | None = None

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from stable_baselines3.common.vec_env import VecEnv
 
-from adaptaug.policy.observation import GLOBAL_FEATURES, log_epochs
+from adaptaug.policy.observation import FEATURES, GLOBAL_FEATURES, log_epochs
 from adaptaug.policy.schedules import SCHEDULES
 from adaptaug.training.task import TaskRange
 from agents.config import SearchConfig
@@ -94,10 +94,11 @@ def op_policy(agent: PPO) -> OpPolicy:
     return policy
 
 
-def standardise_on_first_rollout(agent: PPO) -> None:
+def standardise_on_first_rollout(agent: PPO, features: Sequence[str] = FEATURES) -> None:
     """Fits the observation statistics of the policy to one rollout before any update.
 
-    The statistics of the `BUDGET_FEATURES` are those of many draws from the tasks' ranges, as one
+    Features that are not among the observed `features` are 0 there, and stay 0 for the policy. The
+    statistics of the `BUDGET_FEATURES` are those of many draws from the tasks' ranges, as one
     rollout has a single budget for each group.
     """
     env, policy = agent.get_env(), op_policy(agent)
@@ -111,7 +112,9 @@ def standardise_on_first_rollout(agent: PPO) -> None:
     policy.network.standardise.fit(torch.from_numpy(seen[seen[:, _PROGRESS] < 1]))
     if isinstance(env.unwrapped, GroupedVecEnv):
         budgets = torch.from_numpy(draw_budget_features(env.unwrapped.tasks))
-        policy.network.standardise.fit_run(BUDGET_FEATURES, budgets)
+        kept = [index for index, name in enumerate(BUDGET_FEATURES) if name in features]
+        names = [BUDGET_FEATURES[index] for index in kept]
+        policy.network.standardise.fit_run(names, budgets[:, kept])
 
 
 def draw_budget_features(tasks: Sequence[TaskRange]) -> np.ndarray:

@@ -82,6 +82,7 @@ def search(config: SearchConfig, folder: Path, *, resume: bool = False) -> Searc
             "ops": config.ops,
             "cost_weight": config.cost_weight,
             "costs": [table.to_dict() for table in costs],
+            "features": config.features,
             "device": config.device,
         },
         groups=config.groups,
@@ -115,7 +116,7 @@ def _begin(
         counts = load_checkpoint(folder / CHECKPOINT, agent)
     else:
         discard(folder)
-        standardise_on_first_rollout(agent)
+        standardise_on_first_rollout(agent, config.features)
         if config.warm_start_rounds:
             # Skips the seed that an extra reset once used, so that a seed keeps its policy.
             env.episodes += 1
@@ -164,11 +165,12 @@ def _run_phases(state: SearchState) -> SearchResult:
 def _costs(
     config: SearchConfig, tasks: Sequence[TaskRange], path: Path, resume: bool
 ) -> list[CostTable]:
-    """Measures the costs of augmentation; a resumed search reads those that it began with."""
+    """The given costs of augmentation, or measured ones; a resumed search reads those it had."""
     op_space = OpSpace(config.ops)
     if resume and path.exists():
         return [CostTable.from_dict(row) for row in read_rows(path)]
-    costs = [calibrate(task.task, op_space, config.device) for task in tasks]
+    costs = [CostTable.from_dict(row) for row in config.costs]
+    costs = costs or [calibrate(task.task, op_space, config.device) for task in tasks]
     make_folder(path.parent)
     write_json(path, [table.to_dict() for table in costs])
     return costs

@@ -12,7 +12,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import COST_WEIGHT, CostTable
 from adaptaug.policy.network import to_magnitudes
-from adaptaug.policy.observation import LIMIT, Observation, observation_size
+from adaptaug.policy.observation import FEATURES, LIMIT, Observation, check_features, is_observed
 from adaptaug.training.episode import Episode
 from adaptaug.training.task import TaskRange
 from adaptaug.utils.seeding import one_thread
@@ -70,6 +70,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         ops: Sequence[str] = ("rotate", "translate", "zoom", "shear", "brightness", "noise"),
         cost_weight: float = COST_WEIGHT,
         costs: Sequence[Mapping[str, Any]] | None = None,
+        features: Sequence[str] = FEATURES,
         device: str = "cpu",
     ) -> None:
         """Checks the arguments; data is loaded at the first reset.
@@ -80,11 +81,12 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             ops: names of the ops.
             cost_weight: lambda, the reward subtracted for compute that equals one plain training.
             costs: a cost table for each task; None uses a rough default.
+            features: names of the features to observe; the others are 0. Must include "progress".
             device: device of child and data.
 
         Raises:
-            AdaptAugError: a task's field or an op is unknown or out of its range; there is no
-                task, no op, or not one cost table per task; the cost weight is negative.
+            AdaptAugError: a task's field, an op or a feature is unknown or out of its range; there
+                is no task, no op, or not one cost table per task; the cost weight is negative.
         """
         self.tasks = [TaskRange.from_dict(task) for task in tasks]
         self.op_space = OpSpace(ops)
@@ -103,7 +105,8 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.device = device
         n_ops = len(self.op_space)
         self.action_space = spaces.Box(-1.0, 1.0, (n_ops,), np.float32)
-        self.observation_space = spaces.Box(-LIMIT, LIMIT, (observation_size(n_ops),), np.float32)
+        self._observed = is_observed(check_features(features), n_ops)
+        self.observation_space = spaces.Box(-LIMIT, LIMIT, self._observed.shape, np.float32)
         self._episode: Episode | None = None
         self._cost = self._potential = 0.0
 
@@ -120,7 +123,7 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             observation = self._episode.observe()
         self._cost = self._episode.cost
         self._potential = self._measure(self._episode, observation)
-        return observation.flat(), {"task": task.to_dict(), "child_seed": child_seed}
+        return self._flat(observation), {"task": task.to_dict(), "child_seed": child_seed}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Trains the child to the next decision; see the class."""
@@ -142,7 +145,11 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             "loss": observation.validation.loss,
         }
         reward = gain - self.cost_weight * cost
-        return observation.flat(), reward, episode.finished, False, info
+        return self._flat(observation), reward, episode.finished, False, info
+
+    def _flat(self, observation: Observation) -> np.ndarray:
+        """All features; those that are not observed are 0."""
+        return np.where(self._observed, observation.flat(), np.float32(0))
 
     def _measure(self, episode: Episode, observation: Observation) -> float:
         """Potential of the child."""

@@ -19,7 +19,8 @@ from typing import Any
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Job, Record, worker_pool
-from adaptaug.policy.policy import Policy, save_policy
+from adaptaug.policy.observation import FEATURES, check_features
+from adaptaug.policy.policy import load_policy
 from adaptaug.tensorboard import Board
 from adaptaug.training.task import Task, TaskRange
 from adaptaug.utils.files import new_run_folder, plain, write_json
@@ -27,10 +28,9 @@ from agents.checkpoint import CHECKPOINT
 from agents.config import SearchConfig
 from agents.min_epochs import scope
 from agents.objective import Objective
-from agents.phases import WARM_START_TRAININGS, read_rows
+from agents.phases import WARM_START_POLICY, read_rows
 from agents.random_search import MIN_TRAININGS, best_constant
 from agents.search import SearchResult, search
-from agents.warm_start.policy import WARM_START_POLICY, warm_start_policy
 from experiments.common.arms import constant_arm, entrants, fixed_arms, policy_arm
 from experiments.common.baselines import ALWAYS, SEARCHED, CountingPool, add_costs, prepare
 from experiments.common.cli import (
@@ -93,6 +93,11 @@ class Options:
     op_bias: bool = True
     """Whether each op has a learned bias of its own, which helps on the data of the search and
     hinders transfer to other data."""
+    features: tuple[str, ...] = FEATURES
+    """Features that the policy observes, by default all; see adaptaug.policy.observation."""
+    costs: Path | None = None
+    """File with the cost tables of an earlier search, such as runs/digits/checkpoints/costs.json.
+    By default costs are measured, which differs from run to run."""
     constant_share: float = 0.1
     """Child trainings in the random search for the arm 'best constant', as a fraction of the
     policy's."""
@@ -178,6 +183,8 @@ def run(options: Options) -> int:
         min_epochs_share=options.min_epochs_share,
         warm_start_magnitude=DEFAULTS[load(task.dataset).modality].warm_start_magnitude,
         op_bias=options.op_bias,
+        features=check_features(options.features),
+        costs=read_rows(options.costs) if options.costs else (),
         seed=options.seed,
         processes=options.training.processes,
         device=options.training.device,
@@ -332,24 +339,15 @@ def evaluate(
 
 def _setting(options: Options, task: Task, result: SearchResult, folder: Path) -> Setting:
     """What the arms of the policy are built from; all decide at the steps of the task."""
+    before = folder / WARM_START_POLICY
+    warm_starts = {"learned": load_policy(before)} if before.exists() else {}
     policy = replace(
         result.policy, decisions=task.decisions, decision_interval=task.decision_interval
     )
     return Setting(
         task, policy.ops, DEFAULTS[load(task.dataset).modality].hand_set, {"learned": policy},
-        warm_starts=_warm_starts(options, result, folder), device=options.training.device,
+        warm_starts=warm_starts, device=options.training.device,
     )  # fmt: skip
-
-
-def _warm_starts(options: Options, result: SearchResult, folder: Path) -> dict[str, Policy]:
-    """The policy before PPO, which it writes into the run folder; none without a warm start."""
-    trainings = folder / WARM_START_TRAININGS
-    if not trainings.exists():
-        return {}
-    magnitude = DEFAULTS[load(options.dataset[0]).modality].warm_start_magnitude
-    policy = warm_start_policy(result.untrained, read_rows(trainings), magnitude, options.seed)
-    save_policy(folder / WARM_START_POLICY, policy)
-    return {"learned": policy}
 
 
 if __name__ == "__main__":

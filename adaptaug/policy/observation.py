@@ -85,6 +85,9 @@ OP_FEATURES = (
 * In a run without validation examples the three probe features are NaN after progress 0.
 """
 
+FEATURES = GLOBAL_FEATURES + OP_FEATURES
+"""The names of all features."""
+
 HELD_OUT_FEATURES = (
     "validation_loss",
     "validation_score",
@@ -140,6 +143,26 @@ class Observation:
 def observation_size(n_ops: int) -> int:
     """Length of the flat observation of an op space of `n_ops` ops."""
     return len(GLOBAL_FEATURES) + n_ops * len(OP_FEATURES)
+
+
+def check_features(features: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of features, if all are known and "progress" is one of them.
+
+    Raises:
+        AdaptAugError: a name is unknown, or "progress" is missing.
+    """
+    for name in features:
+        if name not in FEATURES:
+            raise AdaptAugError(f"a feature must be one of {FEATURES}, got {name!r}")
+    if "progress" not in features:
+        raise AdaptAugError(f"features must include 'progress', got {tuple(features)}")
+    return tuple(features)
+
+
+def is_observed(features: Sequence[str], n_ops: int) -> np.ndarray:
+    """Which entries of the flat observation are among these features, bool (size,)."""
+    run = [name in features for name in GLOBAL_FEATURES]
+    return np.array(run + n_ops * [name in features for name in OP_FEATURES])
 
 
 def log_epochs(epochs: float) -> float:

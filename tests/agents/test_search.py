@@ -16,7 +16,7 @@ import torch
 
 from adaptaug.errors import AdaptAugError
 from adaptaug.policy.network import START_MAGNITUDE
-from adaptaug.policy.observation import observation_size
+from adaptaug.policy.observation import FEATURES, is_observed, observation_size
 from adaptaug.policy.policy import load_policy
 from agents.config import SearchConfig
 from agents.search import SearchResult, search
@@ -111,6 +111,27 @@ def test_variant_runs_and_exports(
     assert all(np.isfinite(list(row.values())).all() for row in result.history)
     if not changed.op_bias:
         assert policy.network.op_bias.tolist() == [0, 0]
+
+
+def test_policy_ignores_the_features_that_its_search_did_not_observe(
+    config: SearchConfig, tmp_path: Path
+) -> None:
+    features = ("progress", "log_epochs", "train_loss", "magnitude")
+    search(replace(config, episodes=8, features=features), tmp_path)
+    network = load_policy(tmp_path / "policy", config.ops).network
+    network.gate.copy_(torch.tensor([1.0, 0.0]))
+    plain = torch.full((1, observation_size(2)), 0.5)
+    for name in FEATURES:
+        changed = plain.where(torch.from_numpy(~is_observed([name], 2)), 0.7)
+        assert torch.equal(network(changed), network(plain)) == (name not in features)
+
+
+def test_costs_that_are_given_are_not_measured(
+    config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("agents.search.calibrate")
+    result = search(replace(config, episodes=4, costs=[{"observe": 2.0}]), tmp_path)
+    assert [table.observe for table in result.costs] == [2.0]
 
 
 def test_search_over_two_tasks_measures_costs_of_both(config: SearchConfig, tmp_path: Path) -> None:

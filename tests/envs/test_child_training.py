@@ -20,7 +20,7 @@ from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Arm, train_child
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.observation import LIMIT
+from adaptaug.policy.observation import GLOBAL_FEATURES, LIMIT, OP_FEATURES
 from adaptaug.training.task import TaskRange
 from agents.objective import Objective
 from envs import ENV_ID, ChildTrainingEnv
@@ -247,6 +247,20 @@ def test_cost_is_read_from_the_table_of_the_task_that_was_drawn() -> None:
     assert observed == {40: 0.0, 41: 0.5}
 
 
+def test_features_that_are_not_observed_are_0_and_change_no_reward() -> None:
+    features = ["progress", "train_loss", "magnitude"]
+    first, _, steps = episode(KWARGS)
+    few_first, _, few_steps = episode(KWARGS | {"features": features})
+    names = [*GLOBAL_FEATURES, *OP_FEATURES * 3]
+    for all_of_them, few in zip([first, *(s[0] for s in steps)],
+                                [few_first, *(s[0] for s in few_steps)], strict=True):  # fmt: skip
+        assert few == [
+            v if name in features else 0 for name, v in zip(names, all_of_them, strict=True)
+        ]
+    assert [step[1:] for step in few_steps] == [step[1:] for step in steps]
+    assert steps[-1][0][names.index("validation_loss")] != 0
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -262,6 +276,8 @@ def test_cost_is_read_from_the_table_of_the_task_that_was_drawn() -> None:
         ({"tasks": [7]}, "a task must be a mapping of its fields, got 7"),
         ({"tasks": [{"batch_size": 8.0}]}, r"batch_size must be a whole number, got 8\.0"),
         ({"cost_weight": float("nan")}, "cost_weight must be a number of at least 0, got nan"),
+        ({"features": ["progress", "mood"]}, "a feature must be one of .*, got 'mood'"),
+        ({"features": ["cost"]}, r"features must include 'progress', got \('cost',\)"),
     ],
 )
 def test_invalid_argument_is_refused(changes: dict[str, Any], sentence: str) -> None:
