@@ -9,6 +9,11 @@ Policies that were searched at different prices of compute, and a searched const
         --policy runs/cheap/policy runs/middle/policy runs/dear/policy \
         --arms none constant "best constant" learned --constant-trainings 96
 
+Three searches with other seeds, as one arm with one interval:
+
+    python -m experiments.compare --name searches --tasks digits:100x400 --seeds 20 --as-one \
+        --policy runs/digits-0/policy runs/digits-1/policy runs/digits-2/policy
+
 Another child for one of the tasks, and a small run:
 
     python -m experiments.compare --name children --tasks digits:100x400 \
@@ -54,6 +59,9 @@ class Options:
     policy: tuple[str, ...] = ()
     """Policies for the arms 'learned' and 'online': folders, hub ids, or 'digits', which is part of
     the package. With several policies each arm's name contains the policy's folder."""
+    as_one: bool = False
+    """Whether the policies are of searches that differ in their seed alone. Each of their arms is
+    then one arm: means and intervals are over searches and seeds together."""
     seeds: int = 10
     """Number of evaluation seeds, the same for every arm."""
     constant_trainings: int = 0
@@ -84,6 +92,7 @@ def run(options: Options) -> int:
         required=[name for name in options.arms if name != "all"],
         policies=policies,
         warm_starts=warm_starts,
+        as_one=options.as_one,
         constant_trainings=options.constant_trainings,
         cost_weight=options.cost_weight,
         robustness=options.robustness,

@@ -5,11 +5,13 @@ An evaluation record is one child training under one arm, a plain dict. The keys
 augmentation and controller) and, if present, `precision`, `recall`, `loss`, `controller_seconds`
 and `robustness` (scores in [0, 1] by name). All records given to one call belong to one task: two
 arms with the same seed start from the same split, weights and batch order, so their difference is
-paired by seed.
+paired by seed. An arm may stand for several searches of one kind, whose policies are each evaluated
+on the same seeds: its records then name their `search`, and its intervals are over searches and
+seeds together.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from adaptaug.utils.optional import needs
 
 Record = Mapping[str, Any]
 
+Numbers = Sequence[float] | NDArray[np.float64]
 
 MIN_PAIRS = 6
 """With fewer pairs every difference counts as a tie.
@@ -32,11 +35,12 @@ SIGNIFICANT = 0.05
 """The highest corrected p at which two arms count as different."""
 
 
-def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95% interval of the mean, by Student's t distribution with n - 1 degrees of freedom.
+def t_interval(values: Numbers) -> tuple[float, float] | None:
+    """95% interval of the mean, by Student's t distribution.
 
     Args:
-        values: (n,) finite numbers, n >= 1.
+        values: finite numbers, (n,) independent ones or (searches, seeds) that are crossed, of
+            which there is at least one. See `_mean_error` for the degrees of freedom.
 
     Returns:
         Lower and upper end, in the unit of the values; None if there is one value. The ends may lie
@@ -46,24 +50,28 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     Raises:
         AdaptAugError: no values, or one is NaN or infinite.
     """
-    sample = np.asarray(values, dtype=np.float64)  # (n,)
+    sample = np.asarray(values, dtype=np.float64)
     if sample.size == 0:
         raise AdaptAugError("an interval needs at least one value, got none")
     if not np.isfinite(sample).all():
         place = int(np.argmin(np.isfinite(sample)))
-        raise AdaptAugError(f"values must be finite, got {sample[place]} at position {place}")
+        raise AdaptAugError(f"values must be finite, got {sample.flat[place]} at position {place}")
     if sample.size == 1:
         return None
     with needs("search", "an interval"):
         from scipy.special import stdtrit
-    mean, half = sample.mean(), stdtrit(sample.size - 1, 0.975) * _standard_error(sample)
-    return float(mean - half), float(mean + half)
+    error, freedom = _mean_error(sample)
+    half = stdtrit(freedom, 0.975) * error
+    return float(sample.mean() - half), float(sample.mean() + half)
 
 
 def paired_difference(
     records: Sequence[Record], arm: str, reference: str, key: str = "accuracy"
 ) -> dict[str, Any]:
     """A score of `arm` minus that of `reference`, paired by the seeds that both have.
+
+    If `arm` stands for several searches, every search is paired by seed; with the same search of
+    `reference`, if that stands for several too.
 
     The p value and the interval are of the same test, so that p < 0.05 and an interval without 0
     are one statement. Wilcoxon's signed-rank test is not used: its lowest p of 10 pairs is 0.002,
@@ -76,7 +84,7 @@ def paired_difference(
         key: the score: "accuracy", "f1" or any other key of the records that holds a number.
 
     Returns:
-        `mean` and `ci95` (a list of two, None with one pair) of the differences, `n` pairs, and
+        `mean` and `ci95` (a list of two, None with one pair) of the differences, `n` seeds, and
         `p`, the two-sided p value of the paired t test. It is 1.0 with one pair or if every
         difference is 0. It is 0.0, the limit for a vanishing spread, if all differences are equal
         and not 0.
@@ -85,11 +93,10 @@ def paired_difference(
         AdaptAugError: the arms share no seed, one has two records of a seed, or a score is not
             finite.
     """
-    ours, theirs = _by_seed(records, arm), _by_seed(records, reference)
-    seeds = sorted(ours.keys() & theirs.keys())
-    if not seeds:
+    pairs = _pairs(_runs(records, arm), _runs(records, reference))
+    if not any(pairs):
         raise AdaptAugError(f"arms {arm!r} and {reference!r} have no seed in common to pair by")
-    differences = np.array([ours[s][key] - theirs[s][key] for s in seeds], dtype=np.float64)
+    differences = np.array([[ours[key] - theirs[key] for ours, theirs in row] for row in pairs])
     # Subtraction may change the last bit, which would give equal differences a spread.
     differences = differences.round(12)
     return {**_mean_and_interval(differences), "p": _t_test(differences)}
@@ -193,13 +200,12 @@ def summarise(
     if not records:
         raise AdaptAugError("a summary needs at least one record, got none")
     records = [_flat(record) | {"score": record[metric]} for record in records]
-    runs = {arm: _by_seed(records, arm) for arm in dict.fromkeys(r["arm"] for r in records)}
-    arms = {arm: _means(list(by_seed.values())) for arm, by_seed in runs.items()}
-    plain = runs.get("none", {})
-    compared = [arm for arm, by_seed in runs.items() if by_seed.keys() & plain.keys()]
+    runs = {arm: _runs(records, arm) for arm in dict.fromkeys(r["arm"] for r in records)}
+    arms = {arm: _means(by_search) for arm, by_search in runs.items()}
+    with_none = {arm: _pairs(by_search, runs.get("none", {})) for arm, by_search in runs.items()}
+    compared = [arm for arm in runs if any(with_none[arm])]
     for arm in compared:
-        shared = sorted(runs[arm].keys() & plain.keys())
-        ratios = [runs[arm][s]["seconds"] / plain[s]["seconds"] for s in shared]
+        ratios = [run["seconds"] / none["seconds"] for row in with_none[arm] for run, none in row]
         arms[arm]["relative_cost"] = float(np.mean(ratios))
     pairs = {arm: (arm, "none") for arm in compared}
     for key, score in (("minus_none", "accuracy"), ("score_minus_none", "score")):
@@ -212,7 +218,8 @@ def summarise(
             }
             for arm, difference in _differences(records, having, _robust(name)).items():
                 arms[arm].setdefault("robustness_minus_none", {})[name] = difference
-    others = [a for a in runs if a != learned and runs[a].keys() & runs.get(learned, {}).keys()]
+    ours = runs.get(learned, {})
+    others = [arm for arm in runs if arm != learned and any(_pairs(ours, runs[arm]))]
     pairs = {arm: (learned, arm) for arm in others}
     summary = {
         "metric": metric,
@@ -238,11 +245,13 @@ def _flat(record: Record) -> dict[str, Any]:
     return {**record, **{_robust(n): v for n, v in (record.get("robustness") or {}).items()}}
 
 
-def _means(records: Sequence[Record]) -> dict[str, Any]:
+def _means(runs: "Runs") -> dict[str, Any]:
     """Means with intervals of one arm, for the keys that all its records have."""
+    records = [record for by_seed in runs.values() for record in by_seed.values()]
 
     def mean(key: str) -> dict[str, Any]:
-        return _mean_and_interval([record[key] for record in records])
+        rows = [[record[key] for record in by_seed.values()] for by_seed in runs.values()]
+        return _mean_and_interval(np.array(rows))
 
     everywhere = [key for key in records[0] if all(key in record for record in records)]
     found: dict[str, Any] = {key: mean(key) for key in ("score", "accuracy", "f1")}
@@ -261,40 +270,93 @@ def _differences(
     return {name: row | {"p_holm": row["p"]} for name, row in found.items()}
 
 
-def _by_seed(records: Sequence[Record], arm: str) -> dict[int, Record]:
-    """The records of one arm by seed; two records of one seed mean that tasks were mixed."""
-    found: dict[int, Record] = {}
+Runs = Mapping[str, Mapping[int, Record]]
+"""The records of one arm by search and seed; the search of an arm without several is ""."""
+
+
+def _runs(records: Sequence[Record], arm: str) -> Runs:
+    """The records of one arm; every search has the same seeds, in the same order.
+
+    Raises:
+        AdaptAugError: two records have one search and seed, so that tasks were mixed, or a search
+            lacks a seed that another has.
+    """
+    found: dict[str, dict[int, Record]] = defaultdict(dict)
     for record in records:
         if record["arm"] != arm:
             continue
-        if record["seed"] in found:
+        by_seed = found[record.get("search", "")]
+        if record["seed"] in by_seed:
             raise AdaptAugError(
                 f"records must be of one task, got two of arm {arm!r} with seed {record['seed']}"
             )
-        found[record["seed"]] = record
-    return found
+        by_seed[record["seed"]] = record
+    seeds = sorted({seed for by_seed in found.values() for seed in by_seed})
+    for search, by_seed in found.items():
+        if len(by_seed) < len(seeds):
+            raise AdaptAugError(
+                f"all searches of arm {arm!r} must have the same seeds, search {search!r} has "
+                f"{len(by_seed)} of {len(seeds)}"
+            )
+    return {search: {seed: found[search][seed] for seed in seeds} for search in sorted(found)}
 
 
-def _mean_and_interval(values: Iterable[float]) -> dict[str, Any]:
-    """Mean, 95% t interval (None with one value) and number of values, as plain JSON-able data."""
-    sample = [float(value) for value in values]
+def _pairs(ours: Runs, theirs: Runs) -> list[list[tuple[Record, Record]]]:
+    """Records of two arms with equal seeds, for each search of the first arm.
+
+    A search is paired with the same search of the second arm, or with all of an arm without any.
+    """
+    only = theirs.get("", {})
+    return [
+        [(run, other[seed]) for seed, run in by_seed.items() if seed in other]
+        for search, by_seed in ours.items()
+        for other in [theirs.get(search, only)]
+    ]
+
+
+def _mean_and_interval(values: Numbers) -> dict[str, Any]:
+    """Mean, 95% t interval (None with one value) and number of seeds, as plain JSON-able data."""
+    sample = np.asarray(values, dtype=np.float64)
     ends = t_interval(sample)
-    return {"mean": float(np.mean(sample)), "ci95": ends and list(ends), "n": len(sample)}
+    return {"mean": float(sample.mean()), "ci95": ends and list(ends), "n": sample.shape[-1]}
 
 
-def _standard_error(sample: NDArray[np.float64]) -> float:
-    """Standard error of the mean of (n,) values, n >= 2; exactly 0 if they are equal."""
-    # The mean of equal numbers may differ from them in the last bit.
-    return float(sample.std(ddof=1) / np.sqrt(sample.size)) if np.ptp(sample) else 0.0
+def _mean_error(sample: NDArray[np.float64]) -> tuple[float, float]:
+    """Standard error of a mean and its degrees of freedom.
+
+    Of n independent values: the standard deviation over sqrt(n), and n - 1. It is exactly 0 if the
+    values are equal.
+
+    Of values (searches, seeds) that share a random effect in each row and in each column: from the
+    mean squares of rows, columns and their interaction, MS_s + MS_e - MS_i over the number of
+    values is an unbiased estimate of the squared error. It is raised to the larger of MS_s and MS_e
+    where it is smaller. The degrees of freedom are Satterthwaite's (1946), at least one less than
+    the smaller number of rows and columns. See Brennan, "Generalizability Theory" (2001), 6.2.
+    """
+    if sample.ndim == 1 or 1 in sample.shape:
+        # The mean of equal numbers may differ from them in the last bit.
+        error = sample.std(ddof=1) / np.sqrt(sample.size) if np.ptp(sample) else 0.0
+        return float(error), sample.size - 1
+    n = np.array(sample.shape)
+    effects = [sample.mean(1 - axis) - sample.mean() for axis in (0, 1)]
+    squares = [(effect**2).sum() * sample.size / len(effect) for effect in effects]
+    inside = ((sample - sample.mean() - effects[0][:, None] - effects[1]) ** 2).sum()
+    freedom = np.array([*(n - 1), (n - 1).prod()])
+    means = np.array([*squares, inside]) / freedom
+    total = max(means[0] + means[1] - means[2], means[0], means[1])
+    if total <= 0 or not np.ptp(sample):
+        return 0.0, float(freedom[0])
+    satterthwaite = total**2 / (means**2 / freedom).sum()
+    return float(np.sqrt(total / sample.size)), float(max(satterthwaite, (n - 1).min()))
 
 
 def _t_test(differences: NDArray[np.float64]) -> float:
-    """Two-sided p value of the hypothesis that the mean of (n,) differences is 0."""
+    """Two-sided p value of the hypothesis that the mean of the differences is 0."""
     if differences.size < 2 or not differences.any():
         return 1.0
-    error = _standard_error(differences)
+    error, freedom = _mean_error(differences)
     if error == 0:
         return 0.0
     with needs("search", "a paired test"):
         from scipy.special import stdtr
-    return float(2 * stdtr(differences.size - 1, -abs(differences.mean()) / error))
+    return float(2 * stdtr(freedom, -abs(differences.mean()) / error))

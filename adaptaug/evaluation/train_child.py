@@ -38,6 +38,8 @@ class Arm:
     """The ops, as names or `Op` objects."""
     controller: Controller
     """Picks the magnitudes."""
+    search: str = ""
+    """Name of the search that found the controller, if the arm stands for several searches."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def train_child(job: Job) -> Record:
     Returns:
         A record with these keys:
 
-        - `arm`, `seed`, `dataset`, `child`, `n_train`, `steps`, `num_classes`, `ops`.
+        - `arm`, `search`, `seed`, `dataset`, `child`, `n_train`, `steps`, `num_classes`, `ops`.
         - `validation_accuracy`, `validation_loss`, and `validation_score`, the task's metric. The
           loss of a diverged child is NaN.
         - `accuracy`, `precision`, `recall`, `f1` (macro over classes, in tagging of entities) and
@@ -96,6 +98,7 @@ def train_child(job: Job) -> Record:
         diverged = run.diverged or not math.isfinite(validated.loss)
         record: Record = {
             "arm": job.arm.name,
+            "search": job.arm.search,
             "seed": job.seed,
             "dataset": task.dataset,
             "child": task.child,

@@ -1,7 +1,7 @@
 """A comparison of arms over tasks and seeds, from the checks to the run folder."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from experiments.common.cli import (
     run_path,
 )
 from experiments.common.defaults import DEFAULTS, suiting
-from experiments.common.setting import Setting, fitting
+from experiments.common.setting import Entrant, Setting, fitting
 from experiments.reports.board import final_scores, show_magnitudes
 from experiments.reports.comparison_report import main_table, write_comparison
 from experiments.reports.summary import slugs, task_summary
@@ -76,6 +76,9 @@ class Comparison:
     """Learned policies by the name of their arm."""
     warm_starts: Mapping[str, Policy] = field(default_factory=dict)
     """The policies before PPO, as far as they are known, by the name of the policy's arm."""
+    as_one: bool = False
+    """Whether the policies are of searches that differ in their seed alone: their arms are then one
+    arm, whose scores and intervals are over searches and seeds together."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops that replace the registered ones of these names."""
     constant_trainings: int = 0
@@ -259,7 +262,12 @@ def evaluate(
             "constant": dict(zip(setting.ops, best, strict=True)),
         }  # fmt: skip
     prepared = prepare(setting, comparison.arms, pool, comparison.cost_weight, seed=1)
-    compared = entrants(comparison.arms, prepared.setting)
+    compared, costs = entrants(comparison.arms, prepared.setting), prepared.spent
+    learned = next(iter(setting.policies), "learned")
+    if comparison.as_one:
+        compared = [_of_search(entrant, setting.policies) for entrant in compared]
+        costs = {_one_name(name, setting.policies)[0]: cost for name, cost in costs.items()}
+        learned = "learned"
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + comparison.seeds)
     jobs = [
         Job(e.arm, e.task, seed, e.costs, device=device, robustness=comparison.robustness)
@@ -267,17 +275,29 @@ def evaluate(
         for e in compared
     ]
     records = pool.run(jobs, label)
-    learned = next(iter(setting.policies), "learned")
     entry = {
         "name": setting.name, "settings": task.to_dict(), "search": search,
         "chance": 1 / records[0]["num_classes"], "seeds": list(seeds),
         "notes": sorted({note for record in records for note in record["notes"]}),
     }  # fmt: skip
     summary = task_summary(task, records, learned) | {"found": prepared.found}
-    add_costs(summary, compared, prepared.spent | {"best constant": counting.spent})
+    add_costs(summary, compared, costs | {"best constant": counting.spent})
     for arm, scores in summary["arms"].items():
         scores.update(_beside([record for record in records if record["arm"] == arm]))
     return entry | summary, records
+
+
+def _one_name(name: str, policies: Iterable[str]) -> tuple[str, str]:
+    """The arm without its policy's folder, and the folder; other arms' names have no folder."""
+    folders = (policy.removeprefix("learned") for policy in policies)
+    folder = next((f for f in folders if f and name.endswith(f)), "")
+    return name.removesuffix(folder), folder.strip()
+
+
+def _of_search(entrant: Entrant, policies: Iterable[str]) -> Entrant:
+    """The entrant, as one search of an arm that stands for all policies."""
+    name, search = _one_name(entrant.arm.name, policies)
+    return replace(entrant, arm=replace(entrant.arm, name=name, search=search))
 
 
 def _beside(runs: Sequence[Record]) -> dict[str, Any]:

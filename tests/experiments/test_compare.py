@@ -15,7 +15,7 @@ from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.training.task import Task
 from experiments import compare
 from experiments.common.baselines import SEARCHED
-from experiments.common.cli import ChildOptions
+from experiments.common.cli import EVALUATION_SEEDS, ChildOptions
 from experiments.common.comparison import Comparison, evaluate
 from experiments.compare import read_task
 
@@ -52,7 +52,7 @@ def test_compare_evaluates_each_task_under_the_arms_that_suit_it(here: Path, cal
     assert [entry["task"]["steps"] for entry in summary["tasks"]] == [8, 4, 4]
     records = json.loads((run / "records.json").read_text())
     assert len(records) == 2 * (4 + 4 + 3)
-    assert {record["seed"] for record in records} == {1_000_000, 1_000_001}
+    assert {record["seed"] for record in records} == {EVALUATION_SEEDS, EVALUATION_SEEDS + 1}
     ops = {tuple(r["ops"]) for r in records if r["dataset"] == "opinions"}
     assert ops == {(), ("swap", "masking")}  # none has no ops
     # The rules act on the policies' ops, and two policies with equal weights act alike.
@@ -67,6 +67,25 @@ def test_compare_evaluates_each_task_under_the_arms_that_suit_it(here: Path, cal
     assert "### Robustness" not in report
     assert (run / "cost-digits-cnn-50x8.png").exists()
     assert "opinions-bilstm-50x4" in capsys.readouterr().out
+
+
+def test_policies_of_several_searches_are_one_arm(here: Path, call) -> None:
+    code = call(
+        compare, "--name", "s", "--tasks", "digits:50x8", "--policy", "cheap/policy",
+        "dear/policy", "--as-one", "--arms", "none", "learned", "replay", "--no-robustness", *SMALL,
+    )  # fmt: skip
+    assert code == 0
+    run = here / "runs" / "s"
+    summary = json.loads((run / "summary.json").read_text())
+    assert set(summary["arms"]) == {"none", "learned", "replay"}
+    assert set(summary["learned_minus"]) == {"none", "replay"}
+    assert all("trainings" in scores for scores in summary["arms"].values())
+    records = json.loads((run / "records.json").read_text())
+    searches = [(r["arm"], r["search"]) for r in records if r["seed"] == EVALUATION_SEEDS]
+    pairs = {(arm, name) for arm in ("learned", "replay") for name in ("cheap", "dear")}
+    assert set(searches) == {("none", ""), *pairs}
+    learned = [r["accuracy"] for r in records if r["arm"] == "learned"]
+    assert summary["arms"]["learned"]["accuracy"]["mean"] == pytest.approx(sum(learned) / 4)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,56 @@ def test_intervals_of_equal_arms_exclude_0_in_5_percent_of_comparisons(pairs):
     assert 0.04 < 1 - np.mean((ends[:, 0] <= 0) & (ends[:, 1] >= 0)) < 0.06
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.003, 0.01])
+def test_intervals_over_searches_and_seeds_exclude_0_in_at_most_5_percent(spread):
+    """Five searches and 20 seeds; searches differ by `spread`, seeds and runs by 0.01.
+
+    Pooling the 100 differences as if they were independent excludes 0 in 25, 32 and 51%.
+    """
+    generator = np.random.default_rng(1)
+    searches = generator.normal(0, spread, (2000, 5, 1))
+    seeds = generator.normal(0, 0.01, (2000, 1, 20))
+    differences = searches + seeds + generator.normal(0, 0.01, (2000, 5, 20))
+
+    ends = np.array([t_interval(table) for table in differences])
+
+    assert 0.01 < 1 - np.mean((ends[:, 0] <= 0) & (ends[:, 1] >= 0)) < 0.06
+
+
+def test_interval_over_searches_and_seeds_matches_hand_computation():
+    # Rows 0, 2 and columns 0, 4 without interaction: mean squares 4 and 16, so the squared error is
+    # 20/4 = 5, with 20^2 / (4^2 + 16^2) = 1.4706 degrees of freedom.
+    low, high = t_interval(np.array([[0.0, 4.0], [2.0, 6.0]]))
+
+    assert (low + high) / 2 == pytest.approx(3)
+    assert (high - low) / 2 == pytest.approx(student.ppf(0.975, 400 / 272) * np.sqrt(5))
+
+
+def test_searches_are_paired_with_none_by_seed_and_with_a_replay_by_search():
+    accuracies = {("none", ""): [0.5, 0.6]}
+    accuracies |= {("learned", "a"): [0.6, 0.7], ("learned", "b"): [0.7, 0.8]}
+    accuracies |= {("replay", "b"): [0.7, 0.7], ("replay", "a"): [0.6, 0.6]}
+    records = [
+        record(arm, seed, value) | ({"search": search} if search else {})
+        for (arm, search), row in accuracies.items()
+        for seed, value in enumerate(row)
+    ]
+
+    summary = summarise(records)
+
+    assert summary["arms"]["learned"]["minus_none"]["mean"] == pytest.approx(0.15)
+    assert summary["learned_minus"]["replay"]["mean"] == pytest.approx(0.05)
+    assert summary["learned_minus"]["replay"]["n"] == 2
+    assert summary["arms"]["learned"]["score"]["mean"] == pytest.approx(0.7)
+
+
+def test_searches_with_other_seeds_are_refused():
+    records = [record("learned", seed, 0.5) | {"search": s} for s in "ab" for seed in (0, 1)]
+
+    with pytest.raises(AdaptAugError, match="search 'b' has 1 of 2"):
+        summarise(records[:-1])
+
+
 def records_of(scores):
     """Records of arms with one accuracy a seed."""
     return [record(arm, seed, a) for arm, row in scores.items() for seed, a in enumerate(row)]
