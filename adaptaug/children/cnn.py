@@ -9,7 +9,7 @@ from adaptaug.errors import AdaptAugError
 class SmallCNN(nn.Module):
     """Two 3x3 convolutions with pooling, a dense layer, dropout 0.5 and a linear classifier.
 
-    The convolutions have `width` and 2 `width` channels, each with ReLU and 2x2 pooling. The dense
+    The convolutions have `width` and 2 `width` channels, each with 2x2 pooling and ReLU. The dense
     layer has 4 `width` units and ReLU. At width 32 it is the study's PrimaryNet (32, 64, 128).
     """
 
@@ -27,11 +27,11 @@ class SmallCNN(nn.Module):
             raise AdaptAugError(f"child 'cnn' needs images of at least 4x4 pixels, got {size}")
         self.layers = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1),
+            nn.MaxPool2d(2),  # before ReLU, with which it commutes: fewer values to clip
             nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
             nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
+            nn.ReLU(inplace=True),
             nn.Flatten(),
             nn.Linear(2 * width * (height // 4) * (breadth // 4), 4 * width),
             nn.ReLU(inplace=True),

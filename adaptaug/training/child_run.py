@@ -20,6 +20,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import Metrics, accuracy
 from adaptaug.ops import OpSpace
 from adaptaug.policy.schedules import SCHEDULES
+from adaptaug.training.fused_adam import FusedAdam
 from adaptaug.training.sparse_adam import SparseAdam
 from adaptaug.training.task import Task
 from adaptaug.utils.seeding import RandomStream
@@ -30,11 +31,12 @@ AUGMENT_CHUNK = 1 << 21
 """Upper bound of the input values (pixels x channels, or ids) that one call augments."""
 
 
-OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "adamw": {"decoupled_weight_decay": True},
 }
-"""Optimizers by name; all are built with `lr`, `weight_decay` for all weights, and `fused`."""
+"""Arguments of `FusedAdam` by the optimizer's name, besides `weight_decay`, which holds for all
+weights."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Data types of a child's computation; its weights, logits and loss are always float32."""
@@ -140,11 +142,8 @@ class ChildRun:
         self.model.to(memory_format=torch.channels_last)
         if precision != torch.float32:
             _compute_in(precision, self.model, self.train.inputs.device.type)
-        self._optimizer = optimizer(
-            self.model.parameters(),
-            lr=task.peak_learning_rate,
-            weight_decay=task.weight_decay,
-            fused=True,
+        self._optimizer = FusedAdam(
+            self.model.parameters(), weight_decay=task.weight_decay, **optimizer
         )
         tables = [part for part in self.model.modules() if isinstance(part, nn.Embedding)]
         exact = len(tables) == 1 and task.weight_decay == 0  # decay also changes unseen words
@@ -232,14 +231,11 @@ class ChildRun:
 
     def _train_batch(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Takes one step; returns the loss, the logits (B, K) or (B L, K), and their labels."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.task.peak_learning_rate * self._schedule(self.progress)
         inputs, targets = batch
         logits, labels = flat(self.model(inputs), targets)
         loss = functional.cross_entropy(logits, labels)
-        self._optimizer.zero_grad()
         loss.backward()
-        self._optimizer.step()
+        self._optimizer.update(self.task.peak_learning_rate * self._schedule(self.progress))
         self.step += 1
         return loss.detach(), logits.detach(), labels
 
