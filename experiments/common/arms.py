@@ -32,6 +32,7 @@ from experiments.common.trivial_augment import TrivialAugment
 
 USUAL: dict[Modality, Callable[[], dict[str, tuple[str | Op, ...]]]] = {
     "image": lambda: {
+        "crop": ("crop",),
         "crop and flip": ("crop", "hflip"),
         "RandAugment": (wrap(v2.RandAugment()),),
         "TrivialAugment": (wrap(TrivialAugment()),),
@@ -293,6 +294,7 @@ def _untrained(setting: Setting) -> list[Entrant]:
 
 ARMS: dict[str, Maker] = {
     "none": _none,
+    "crop": _usual("crop"),
     "crop and flip": _usual("crop and flip"),
     "EDA": _usual("EDA"),
     "RandAugment": _usual("RandAugment"),

@@ -40,8 +40,8 @@ from experiments.reports.tables import (
 Data = Mapping[str, Any]
 
 FIXED = (
-    "none", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp", "random", "best ramp",
-    "replay",
+    "none", "crop", "crop and flip", "EDA", "RandAugment", "TrivialAugment", "ramp", "random",
+    "best ramp", "replay",
 )  # fmt: skip
 """Arms whose magnitudes are fixed in advance and not drawn, as are constant ones."""
 

@@ -39,9 +39,9 @@ def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys
     assert summary["task"] == task
     assert summary["search"]["episodes"] == 36
     arms = {
-        "none", "constant", "ramp", "random", "crop and flip", "RandAugment", "TrivialAugment",
-        "none on all labels", "untrained policy", "warm start", "learned", "replay",
-        "best constant",
+        "none", "constant", "ramp", "random", "crop", "crop and flip", "RandAugment",
+        "TrivialAugment", "none on all labels", "untrained policy", "warm start", "learned",
+        "replay", "best constant",
     }  # fmt: skip
     assert set(summary["arms"]) == arms
     assert load_policy(run / "checkpoints" / "warm_start").provenance["episodes"] == 18

@@ -143,7 +143,7 @@ def test_pretrained_option_replaces_the_model_of_bert_only() -> None:
     ("arguments", "sentence"),
     [
         (["--scale", "huge"], "scale must be one of smoke, cpu, full, got 'huge'"),
-        (["--arms", "none", "augnet"], "an arm must be one of none, crop and flip"),
+        (["--arms", "none", "augnet"], "an arm must be one of none, crop, crop and flip"),
         (["--arms", "learned"], "arm 'learned' needs a policy"),
         (["--arms", "best constant"], "constant_trainings must be at least 12, got 0"),
         (["--arms", "EDA", "--only", "digits"], "an arm must suit one of the tasks, got 'EDA'"),
