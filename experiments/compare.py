@@ -71,6 +71,8 @@ class Options:
     """Adds the arms 'best constant (GP)' and 'best ramp' to 'all', each searched on every task with
     as many child trainings as the policy had (1,800 without one); with 200 where one takes over
     5 s."""
+    strong_trainings: int | None = None
+    """Child trainings of each of these two arms, in place of these numbers."""
     cost_weight: float = COST_WEIGHT
     """Lambda, the price of compute in the searches for constants and ramps."""
     robustness: bool = True
@@ -94,6 +96,7 @@ def run(options: Options) -> int:
         warm_starts=warm_starts,
         as_one=options.as_one,
         constant_trainings=options.constant_trainings,
+        strong_trainings=options.strong_trainings,
         cost_weight=options.cost_weight,
         robustness=options.robustness,
         processes=options.training.processes,

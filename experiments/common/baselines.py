@@ -93,7 +93,12 @@ class Prepared:
 
 
 def prepare(
-    setting: Setting, names: Collection[str], pool: Pool, cost_weight: float, seed: int
+    setting: Setting,
+    names: Collection[str],
+    pool: Pool,
+    cost_weight: float,
+    seed: int,
+    trainings: int | None = None,
 ) -> Prepared:
     """Trains what arms need before their evaluation: mean schedules, best constant, best ramp.
 
@@ -103,6 +108,8 @@ def prepare(
         pool: trains the children.
         cost_weight: lambda, the price of compute in the objective of best constant and best ramp.
         seed: fixes the trainings of these two.
+        trainings: number of trainings of each of these two. By default as many as the policy with
+            the most had, or as a search has by default; `SLOW_TRAININGS` where one takes long.
     """
     spent = {name: spent_on(policy, setting.task) for name, policy in setting.policies.items()}
     for name, policy in setting.warm_starts.items():
@@ -114,7 +121,8 @@ def prepare(
         spent[name.replace("learned", "replay", 1)] = spent[name] + counting.spent
     wanted = {name: shapes for name, shapes in SEARCHED.items() if name in names}
     searched = [spent[name].trainings for name in setting.policies]
-    trainings = _affordable(max(searched, default=0), setting, pool) if wanted else 0
+    if wanted and trainings is None:
+        trainings = _affordable(max(searched, default=0), setting, pool)
     task = setting.task
     budget = TaskRange(task, (task.steps, task.steps), (task.n_train, task.n_train))
     objective = Objective([budget], [setting.costs], cost_weight, seed, setting.device)
@@ -123,6 +131,7 @@ def prepare(
     found = {}
     for name, shapes in wanted.items():
         counting = CountingPool(pool)
+        assert trainings is not None
         best = best_schedule(
             setting.acting(setting.ops), objective, trainings, magnitude, counting, shapes
         )

@@ -83,6 +83,8 @@ class Comparison:
     """Ops that replace the registered ones of these names."""
     constant_trainings: int = 0
     """Child trainings in the random search for the best constant, on each task."""
+    strong_trainings: int | None = None
+    """Child trainings of each arm in `experiments.common.baselines.SEARCHED`; see `prepare`."""
     cost_weight: float = COST_WEIGHT
     """Lambda: the price of compute in the searches of constants and ramps."""
     robustness: bool = True
@@ -126,6 +128,8 @@ class Comparison:
                 raise AdaptAugError(f"arm {name!r} needs a policy (--policy), got none")
         if "best constant" in self.arms:
             check_counts(MIN_TRAININGS, constant_trainings=self.constant_trainings)
+        if self.strong_trainings is not None:
+            check_counts(MIN_TRAININGS, strong_trainings=self.strong_trainings)
 
     def _setting(self, task: Task, name: str) -> Setting:
         source, policies = load(task.dataset), fitting(self.policies, task)
@@ -261,7 +265,9 @@ def evaluate(
             "constant_trainings": spent, "cost_weight": comparison.cost_weight,
             "constant": dict(zip(setting.ops, best, strict=True)),
         }  # fmt: skip
-    prepared = prepare(setting, comparison.arms, pool, comparison.cost_weight, seed=1)
+    prepared = prepare(
+        setting, comparison.arms, pool, comparison.cost_weight, 1, comparison.strong_trainings
+    )
     compared, costs = entrants(comparison.arms, prepared.setting), prepared.spent
     learned = next(iter(setting.policies), "learned")
     if comparison.as_one:

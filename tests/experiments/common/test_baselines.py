@@ -191,9 +191,11 @@ def test_search_and_adaptation_of_a_policy_are_read_from_its_provenance() -> Non
     assert spent_on(policy_of(), TASK) == Spent()
 
 
-@pytest.mark.parametrize(("seconds", "trainings"), [(0.1, 240), (5.1, 198)])
-def test_strong_arms_get_as_many_trainings_as_the_policy_unless_they_are_slow(
-    seconds: float, trainings: int
+@pytest.mark.parametrize(
+    ("seconds", "asked", "trainings"), [(0.1, None, 240), (5.1, None, 198), (5.1, 60, 60)]
+)
+def test_strong_arms_get_the_policys_trainings_unless_they_are_slow_or_others_are_asked_for(
+    seconds: float, asked: int | None, trainings: int
 ) -> None:
     def train(job: Job) -> Record:
         return {
@@ -203,11 +205,11 @@ def test_strong_arms_get_as_many_trainings_as_the_policy_unless_they_are_slow(
 
     pool = Watching(train)
     policy = policy_of(provenance={"episodes": 243})
-    prepared = prepare(setting_of(policy), list(SEARCHED), pool, 0.05, 1)
+    prepared = prepare(setting_of(policy), list(SEARCHED), pool, 0.05, 1, asked)
     assert {name: spent.trainings for name, spent in prepared.spent.items()} == {
         "learned": 243, "best constant (GP)": trainings, "best ramp": trainings,
     }  # fmt: skip
-    assert len(pool.jobs) == 1 + 2 * trainings
+    assert len(pool.jobs) == (asked is None) + 2 * trainings
     assert not any(job.test for job in pool.jobs)
     assert {(job.task.n_train, job.task.steps) for job in pool.jobs} == {(50, 8)}
     names = [e.arm.name for e in entrants(list(SEARCHED), prepared.setting)]
