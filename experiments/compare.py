@@ -9,7 +9,7 @@ Policies that were searched at different prices of compute, and a searched const
         --policy runs/cheap/policy runs/middle/policy runs/dear/policy \
         --arms none constant "best constant" learned --constant-trainings 96
 
-Three searches with other seeds, as one arm with one interval:
+Three searches that differ in their seed, as one arm with one interval:
 
     python -m experiments.compare --name searches --tasks digits:100x400 --seeds 20 --as-one \
         --policy runs/digits-0/policy runs/digits-1/policy runs/digits-2/policy
@@ -60,8 +60,9 @@ class Options:
     """Policies for the arms 'learned' and 'online': folders, hub ids, or 'digits', which is part of
     the package. With several policies each arm's name contains the policy's folder."""
     as_one: bool = False
-    """Whether the policies are of searches that differ in their seed alone. Each of their arms is
-    then one arm: means and intervals are over searches and seeds together."""
+    """Whether policies whose folders differ only in a final number ('-0', '-1') are those of
+    searches that differ only in their seed. Each of their arms is then one arm, with means and
+    intervals over searches and seeds together."""
     seeds: int = 10
     """Number of evaluation seeds, the same for every arm."""
     constant_trainings: int = 0

@@ -305,12 +305,14 @@ def _pairs(ours: Runs, theirs: Runs) -> list[list[tuple[Record, Record]]]:
     """Records of two arms with equal seeds, for each search of the first arm.
 
     A search is paired with the same search of the second arm, or with all of an arm without any.
+    Searches that the second arm lacks are left out.
     """
     only = theirs.get("", {})
     return [
         [(run, other[seed]) for seed, run in by_seed.items() if seed in other]
         for search, by_seed in ours.items()
         for other in [theirs.get(search, only)]
+        if other
     ]
 
 

@@ -1,7 +1,8 @@
 """A comparison of arms over tasks and seeds, from the checks to the run folder."""
 
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,9 @@ class Comparison:
     warm_starts: Mapping[str, Policy] = field(default_factory=dict)
     """The policies before PPO, as far as they are known, by the name of the policy's arm."""
     as_one: bool = False
-    """Whether the policies are of searches that differ in their seed alone: their arms are then one
-    arm, whose scores and intervals are over searches and seeds together."""
+    """Whether policies whose folders differ only in a final number, "-0", "-1" and so on, are those
+    of searches that differ only in their seed: their arms are then one arm, whose scores and
+    intervals are over searches and seeds together."""
     variants: Mapping[str, Op] = field(default_factory=dict)
     """Ops that replace the registered ones of these names."""
     constant_trainings: int = 0
@@ -271,9 +273,11 @@ def evaluate(
     compared, costs = entrants(comparison.arms, prepared.setting), prepared.spent
     learned = next(iter(setting.policies), "learned")
     if comparison.as_one:
-        compared = [_of_search(entrant, setting.policies) for entrant in compared]
-        costs = {_one_name(name, setting.policies)[0]: cost for name, cost in costs.items()}
-        learned = "learned"
+        kinds = {_arm_and_search(name)[0].removeprefix("learned") for name in setting.policies}
+        only = kinds.pop() if len(kinds) == 1 else ""
+        compared = [_of_search(entrant, only) for entrant in compared]
+        costs = {_arm_and_search(name, only)[0]: cost for name, cost in costs.items()}
+        learned, _ = _arm_and_search(learned, only)
     seeds = range(EVALUATION_SEEDS, EVALUATION_SEEDS + comparison.seeds)
     jobs = [
         Job(e.arm, e.task, seed, e.costs, device=device, robustness=comparison.robustness)
@@ -293,16 +297,18 @@ def evaluate(
     return entry | summary, records
 
 
-def _one_name(name: str, policies: Iterable[str]) -> tuple[str, str]:
-    """The arm without its policy's folder, and the folder; other arms' names have no folder."""
-    folders = (policy.removeprefix("learned") for policy in policies)
-    folder = next((f for f in folders if f and name.endswith(f)), "")
-    return name.removesuffix(folder), folder.strip()
+def _arm_and_search(name: str, only: str = "") -> tuple[str, str]:
+    """The name of an arm without its policy's number, and the number; other arms have none.
+
+    `only` is the folder in the names of all policies, if it is the same; it is left out.
+    """
+    found = re.fullmatch(r"(.+)-(\d+)", name)
+    return (found[1].removesuffix(only), found[2]) if found else (name, "")
 
 
-def _of_search(entrant: Entrant, policies: Iterable[str]) -> Entrant:
-    """The entrant, as one search of an arm that stands for all policies."""
-    name, search = _one_name(entrant.arm.name, policies)
+def _of_search(entrant: Entrant, only: str) -> Entrant:
+    """The entrant, as one search of an arm that stands for several."""
+    name, search = _arm_and_search(entrant.arm.name, only)
     return replace(entrant, arm=replace(entrant.arm, name=name, search=search))
 
 

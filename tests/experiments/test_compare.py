@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Pool
 from adaptaug.generative.ops import generated
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.network import PolicyNetwork
+from adaptaug.policy.network import START, PolicyNetwork, to_latent
 from adaptaug.policy.policy import Policy, save_policy
 from adaptaug.training.task import Task
 from experiments import compare
@@ -70,22 +71,51 @@ def test_compare_evaluates_each_task_under_the_arms_that_suit_it(here: Path, cal
 
 
 def test_policies_of_several_searches_are_one_arm(here: Path, call) -> None:
+    policies = {"kind-0": 0.3, "kind-1": 0.6, "other-1": 0.9}
+    for name, magnitude in policies.items():
+        network = PolicyNetwork(2)
+        with torch.no_grad():
+            network.op_bias.fill_(to_latent(magnitude) - START)
+        save_policy(here / name / "policy", Policy(network, ("rotate", "hflip")))
     code = call(
-        compare, "--name", "s", "--tasks", "digits:50x8", "--policy", "cheap/policy",
-        "dear/policy", "--as-one", "--arms", "none", "learned", "replay", "--no-robustness", *SMALL,
+        compare, "--name", "s", "--tasks", "digits:50x8", "--policy",
+        *(f"{name}/policy" for name in policies), "--as-one", "--arms", "none", "learned",
+        "replay", "--no-robustness", *SMALL,
     )  # fmt: skip
     assert code == 0
     run = here / "runs" / "s"
     summary = json.loads((run / "summary.json").read_text())
-    assert set(summary["arms"]) == {"none", "learned", "replay"}
-    assert set(summary["learned_minus"]) == {"none", "replay"}
+    arms = {f"{arm} {kind}" for arm in ("learned", "replay") for kind in ("kind", "other")}
+    assert set(summary["arms"]) == {"none", *arms}
+    assert set(summary["learned_minus"]) == {"none", *arms} - {"learned kind"}
     assert all("trainings" in scores for scores in summary["arms"].values())
     records = json.loads((run / "records.json").read_text())
     searches = [(r["arm"], r["search"]) for r in records if r["seed"] == EVALUATION_SEEDS]
-    pairs = {(arm, name) for arm in ("learned", "replay") for name in ("cheap", "dear")}
+    pairs = {(f"{arm} kind", name) for arm in ("learned", "replay") for name in "01"}
+    pairs |= {("learned other", "1"), ("replay other", "1")}
     assert set(searches) == {("none", ""), *pairs}
-    learned = [r["accuracy"] for r in records if r["arm"] == "learned"]
-    assert summary["arms"]["learned"]["accuracy"]["mean"] == pytest.approx(sum(learned) / 4)
+    learned = {(r["arm"], r["search"], r["seed"]): r["accuracy"] for r in records}
+    kind = [value for (arm, *_), value in learned.items() if arm == "learned kind"]
+    assert summary["arms"]["learned kind"]["accuracy"]["mean"] == pytest.approx(sum(kind) / 4)
+    # Another kind is compared with the search of the same number alone.
+    both = [
+        learned["learned kind", "1", seed] - learned["learned other", "1", seed]
+        for seed in (EVALUATION_SEEDS, EVALUATION_SEEDS + 1)
+    ]
+    difference = summary["learned_minus"]["learned other"]["mean"]
+    assert difference == pytest.approx(sum(both) / 2)
+
+
+def test_arm_of_searches_of_one_kind_is_named_learned(here: Path, call) -> None:
+    for name in ("kind-0", "kind-1"):
+        save_policy(here / name / "policy", Policy(PolicyNetwork(2), ("rotate", "hflip")))
+    call(
+        compare, "--name", "s", "--tasks", "digits:50x4", "--policy", "kind-0/policy",
+        "kind-1/policy", "--as-one", "--arms", "none", "learned", "--no-robustness", *SMALL,
+    )  # fmt: skip
+    summary = json.loads((here / "runs" / "s" / "summary.json").read_text())
+    assert set(summary["arms"]) == {"none", "learned"}
+    assert summary["arms"]["learned"]["trainings"] == 0
 
 
 @pytest.mark.parametrize(
