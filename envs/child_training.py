@@ -9,10 +9,17 @@ import numpy as np
 from gymnasium import spaces
 
 from adaptaug.errors import AdaptAugError
+from adaptaug.metrics import Metrics
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import COST_WEIGHT, CostTable
 from adaptaug.policy.network import to_magnitudes
-from adaptaug.policy.observation import FEATURES, LIMIT, Observation, check_features, is_observed
+from adaptaug.policy.observation import (
+    FEATURES,
+    LIMIT,
+    Observation,
+    check_features,
+    observation_size,
+)
 from adaptaug.training.episode import Episode
 from adaptaug.training.task import TaskRange
 from adaptaug.utils.seeding import one_thread
@@ -105,8 +112,9 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.device = device
         n_ops = len(self.op_space)
         self.action_space = spaces.Box(-1.0, 1.0, (n_ops,), np.float32)
-        self._observed = is_observed(check_features(features), n_ops)
-        self.observation_space = spaces.Box(-LIMIT, LIMIT, self._observed.shape, np.float32)
+        self.features = check_features(features)
+        shape = (observation_size(n_ops),)
+        self.observation_space = spaces.Box(-LIMIT, LIMIT, shape, np.float32)
         self._episode: Episode | None = None
         self._cost = self._potential = 0.0
 
@@ -120,10 +128,11 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         child_seed = int(self.np_random.integers(2**31))
         with one_thread():
             self._episode = Episode(task, child_seed, self.op_space, self.costs[index], self.device)
-            observation = self._episode.observe()
+            observation = self._episode.observe(self.features)
+            metrics = _validated(self._episode, observation)
         self._cost = self._episode.cost
-        self._potential = self._measure(self._episode, observation)
-        return self._flat(observation), {"task": task.to_dict(), "child_seed": child_seed}
+        self._potential = _potential_of(self._episode, metrics)
+        return _flat(observation), {"task": task.to_dict(), "child_seed": child_seed}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Trains the child to the next decision; see the class."""
@@ -132,8 +141,9 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             raise gymnasium.error.ResetNeeded("step needs a running episode, call reset first")
         with one_thread():
             magnitudes = episode.advance(to_magnitudes(np.asarray(action, np.float64)).tolist())
-            observation = episode.observe()
-        potential = self._measure(episode, observation)
+            observation = episode.observe(self.features)
+            metrics = _validated(episode, observation)
+        potential = _potential_of(episode, metrics)
         gain, cost = potential - self._potential, episode.cost - self._cost
         self._potential, self._cost = potential, episode.cost
         info = {
@@ -141,21 +151,29 @@ class ChildTrainingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             "cost": cost,
             "magnitudes": magnitudes,
             "steps": episode.run.step,
-            "score": observation.validation.score,
-            "loss": observation.validation.loss,
+            "score": metrics.score,
+            "loss": metrics.loss,
         }
         reward = gain - self.cost_weight * cost
-        return self._flat(observation), reward, episode.finished, False, info
+        return _flat(observation), reward, episode.finished, False, info
 
-    def _flat(self, observation: Observation) -> np.ndarray:
-        """All features; those that are not observed are 0."""
-        return np.where(self._observed, observation.flat(), np.float32(0))
 
-    def _measure(self, episode: Episode, observation: Observation) -> float:
-        """Potential of the child."""
-        metrics = observation.validation
-        loss = math.nan if episode.run.diverged else metrics.loss
-        return potential(loss, metrics.score, episode.run.num_classes)
+def _flat(observation: Observation) -> np.ndarray:
+    """All features; those that are not observed are 0."""
+    features: np.ndarray = np.nan_to_num(observation.flat(), nan=0.0)
+    return features
+
+
+def _validated(episode: Episode, observation: Observation) -> Metrics:
+    """Loss and score on the reward-validation split, which the observation may have measured."""
+    measured = observation.validation
+    return episode.validate() if math.isnan(measured.score) else measured
+
+
+def _potential_of(episode: Episode, metrics: Metrics) -> float:
+    """Potential of an episode's child."""
+    loss = math.nan if episode.run.diverged else metrics.loss
+    return potential(loss, metrics.score, episode.run.num_classes)
 
 
 def potential(loss: float, score: float, num_classes: int) -> float:

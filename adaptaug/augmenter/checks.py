@@ -14,6 +14,7 @@ from adaptaug.data.tags import check_bio
 from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import predict
+from adaptaug.policy.observation import HELD_OUT_FEATURES
 from adaptaug.utils.types import Modality
 
 
@@ -30,7 +31,7 @@ def check_without_held_out(controller: Controller) -> None:
     Raises:
         AdaptAugError: the controller reads features that need held-out data.
     """
-    if controller.observes and controller.needs_held_out:
+    if controller.needs_held_out and {*controller.features} & {*HELD_OUT_FEATURES}:
         raise AdaptAugError(
             f"the controller {type(controller).__name__} reads the loss on held-out data, so "
             "held_out must be labelled examples that are not trained on, got None"

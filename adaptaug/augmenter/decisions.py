@@ -1,7 +1,7 @@
 """The decisions in a user's loop: a controller in the search's `DecisionLoop`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ class Decisions:
         """
         kept = self._observer.train
         missing = min(most, PROBE_SIZE) - len(kept)
-        if self._pilot.controller.observes and missing > 0:
+        if self._pilot.controller.features and missing > 0:
             first = inputs[:missing]
             if first.is_floating_point():
                 first = (first * 255).round().to(torch.uint8)
@@ -140,8 +140,8 @@ class Decisions:
         """
         self.observation = None
 
-        def observe(probe: bool) -> Observation:
-            self.observation = self._observe(step / self._steps, epochs, probe)
+        def observe(features: Collection[str]) -> Observation:
+            self.observation = self._observe(step / self._steps, epochs, features)
             return self.observation
 
         self._loop.hold(self._loop.decide(self._pilot.controller, step, epochs, observe), step)
@@ -168,14 +168,14 @@ class Decisions:
         self._loop.load_state_dict(state["loop"])
         self._pilot.controller.load_state_dict(state["controller"])
 
-    def _observe(self, progress: float, epochs: float, probe: bool) -> Observation:
+    def _observe(self, progress: float, epochs: float, features: Collection[str]) -> Observation:
         """Observes the run; reads the loss and accuracy that the last interval's steps recorded."""
         batches = None
         if self._recorded:
             batches = Metrics(*(float(v) / self._recorded for v in (self._losses, self._hits)))
         situation = Situation(progress, epochs, self._rate.at(progress), batches)
         with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
-            return self._loop.observe(self._model, situation, probe=probe)
+            return self._loop.observe(self._model, situation, features)
 
 
 def _detached(value: Tensor | float) -> Tensor | float:

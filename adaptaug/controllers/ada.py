@@ -33,8 +33,7 @@ from adaptaug.policy.observation import Observation
 class ADA(Controller):
     """Raises the strength while the child overfits more than a target, and lowers it otherwise."""
 
-    observes = True
-    probes = False
+    features = ("train_loss", "validation_loss")
 
     def __init__(
         self, magnitudes: Sequence[float], target: float = 0.6, speed: float = 4.0

@@ -34,7 +34,7 @@ class AugNet(ScoreFunction):
     decisions in a run at least.
     """
 
-    probes = False
+    features = INPUTS
 
     def __init__(
         self,

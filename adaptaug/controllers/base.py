@@ -1,6 +1,6 @@
 """The base class of controllers, which pick the magnitudes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from adaptaug.errors import AdaptAugError
@@ -13,13 +13,12 @@ class Controller:
     Every arm of every comparison is a controller, so that all arms share one training loop.
     """
 
-    observes: bool = False
-    """Whether `decide` reads an observation; only then is one made, and its cost counted."""
-    probes: bool = True
-    """Whether `decide` reads the probe features of the ops; read only if `observes` is True."""
+    features: Collection[str] = ()
+    """Names of the features that `decide` reads (see `adaptaug.policy.observation`). Only what they
+    need is measured, and its cost counted; all others are NaN."""
     needs_held_out: bool = True
-    """Whether `decide` needs the features of held-out data (`HELD_OUT_FEATURES`), which are NaN in
-    a run without such data; read only if `observes` is True."""
+    """Whether `decide` needs those of its features that are NaN without held-out data
+    (`HELD_OUT_FEATURES`)."""
     min_epochs: float = 0.0
     """Epochs of the shortest run that is augmented; shorter runs are neither augmented nor
     observed."""
@@ -35,7 +34,7 @@ class Controller:
 
         Args:
             progress: fraction of the run that is done, in [0, 1).
-            observation: the observation of the run; None unless `observes` is True.
+            observation: the observation of the run; None if `features` is empty.
 
         Returns:
             One magnitude in [0, 1] per op.

@@ -1,7 +1,7 @@
 """The decisions of one training run, with the same code in a search's episode and a user's loop."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,14 @@ from torch import nn
 from adaptaug.controllers.base import Controller
 from adaptaug.errors import AdaptAugError
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.observation import Observation, Observer, Situation
+from adaptaug.policy.observation import (
+    FEATURES,
+    MEASURED_FEATURES,
+    PROBE_FEATURES,
+    Observation,
+    Observer,
+    Situation,
+)
 
 
 class DecisionLoop:
@@ -44,24 +51,29 @@ class DecisionLoop:
         """Whether a decision comes before this batch."""
         return step in self._starts
 
-    def observe(self, model: nn.Module, situation: Situation, *, probe: bool = True) -> Observation:
+    def observe(
+        self, model: nn.Module, situation: Situation, features: Collection[str] = FEATURES
+    ) -> Observation:
         """Observes the model and adds the cost of the observation.
 
         Args:
             model: the child.
             situation: the state of its run; `cost` is filled in here.
-            probe: whether to probe the ops; without validation examples they are not probed.
+            features: names of the features that are asked for; see `Observer.observe`.
         """
-        # Without validation examples the price is an upper bound: it includes predicting them.
-        self._spent += self._costs.observation(probe and self.observer.validates)
-        return self.observer.observe(model, replace(situation, cost=self.cost), probe=probe)
+        asked = {*features}
+        if asked & MEASURED_FEATURES:
+            # Without validation examples the price is an upper bound: it includes predicting them.
+            probe = bool(asked & {*PROBE_FEATURES}) and self.observer.validates
+            self._spent += self._costs.observation(probe)
+        return self.observer.observe(model, replace(situation, cost=self.cost), features)
 
     def decide(
         self,
         controller: Controller,
         step: int,
         epochs: float,
-        observe: Callable[[bool], Observation],
+        observe: Callable[[Collection[str]], Observation],
     ) -> Sequence[float]:
         """Asks the controller for magnitudes; in runs shorter than its `min_epochs` all are 0.
 
@@ -69,8 +81,7 @@ class DecisionLoop:
             controller: picks the magnitudes.
             step: batches done.
             epochs: epochs in the whole run.
-            observe: observes the run, and probes the ops if its argument is True; called only if
-                the controller reads observations.
+            observe: observes the features of these names; called only if the controller reads any.
 
         Returns:
             One magnitude in [0, 1] per op.
@@ -80,7 +91,7 @@ class DecisionLoop:
         """
         if epochs < controller.min_epochs:
             return [0.0] * len(self.magnitudes)
-        observation = observe(controller.probes) if controller.observes else None
+        observation = observe(controller.features) if controller.features else None
         chosen = controller.decide(step / self._boundaries[-1], observation)
         if len(chosen) != len(self.magnitudes):
             raise AdaptAugError(

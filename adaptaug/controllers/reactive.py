@@ -17,8 +17,7 @@ class Reactive(Controller):
     `patience` equal votes in a row. The study decides once per epoch, or every 500 batches.
     """
 
-    observes = True
-    probes = False
+    features = ("validation_loss",)
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.utils import skip_init  # default initialisation would draw from the global generator
 
-from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES
+from adaptaug.policy.observation import FEATURES, GLOBAL_FEATURES, OP_FEATURES
 
 Numbers = TypeVar("Numbers", np.ndarray, torch.Tensor)
 
@@ -72,6 +72,7 @@ class Standardise(nn.Module):
         self.n_ops = n_ops
         self.run_mean: torch.Tensor
         self.run_scale: torch.Tensor
+        self.op_scale: torch.Tensor
         for name, count in (("run", len(GLOBAL_FEATURES)), ("op", len(OP_FEATURES))):
             self.register_buffer(f"{name}_mean", torch.zeros(count))
             self.register_buffer(f"{name}_scale", torch.ones(count))
@@ -85,6 +86,11 @@ class Standardise(nn.Module):
         ops = ops.unflatten(-1, (self.n_ops, len(OP_FEATURES)))
         run, ops = (run - self.run_mean) / self.run_scale, (ops - self.op_mean) / self.op_scale
         return run.nan_to_num(nan=0.0), ops.nan_to_num(nan=0.0)
+
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that are not always 0."""
+        scales = torch.cat([self.run_scale, self.op_scale])
+        return tuple(n for n, s in zip(FEATURES, scales.tolist(), strict=True) if math.isfinite(s))
 
     @torch.no_grad()
     def fit(self, observations: torch.Tensor, smallest_scale: float = 0.05) -> None:

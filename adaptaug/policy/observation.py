@@ -6,7 +6,7 @@ chance, times are fractions of the run, and budgets are logarithms.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ GLOBAL_FEATURES = (
 * The changes are 0 at the first observation. They are differences of unclipped values.
 * cost includes the observation that it is part of.
 * NaN and infinite values, as of a diverged child, become LIMIT (minus infinity -LIMIT).
+* Features that are not asked for are NaN, and what they need is not measured.
 * A run without validation examples has NaN in the features that need them, `HELD_OUT_FEATURES`;
   at progress 0 the training examples, which the child has not seen yet, take their place.
 """
@@ -80,13 +81,22 @@ OP_FEATURES = (
 * probe_loss and probe_accuracy are 0 without a probe: at progress 0, when an untrained child cannot
   tell ops apart; at progress 1, when no decision follows; and for ops that do not apply.
 * So after the first probe probe_loss_change equals probe_loss, and at progress 1 it is the negative
-  of the last probe_loss. All three are 0 for controllers that do not ask for probes.
+  of the last probe_loss.
 * Both magnitudes are 0 before the first decision.
 * In a run without validation examples the three probe features are NaN after progress 0.
 """
 
 FEATURES = GLOBAL_FEATURES + OP_FEATURES
 """The names of all features."""
+
+BATCH_FEATURES = ("batch_loss", "batch_accuracy")
+"""The features that are those of the training examples before the first batch."""
+
+TRAIN_FEATURES = ("train_loss", "train_score", "train_loss_change", "loss_gap", "score_gap")
+"""The features that need an evaluation of the training examples."""
+
+PROBE_FEATURES = ("probe_loss", "probe_accuracy", "probe_loss_change")
+"""The features that need a probe of every op."""
 
 HELD_OUT_FEATURES = (
     "validation_loss",
@@ -95,9 +105,7 @@ HELD_OUT_FEATURES = (
     "score_gap",
     "validation_loss_change",
     "validation_score_change",
-    "probe_loss",
-    "probe_accuracy",
-    "probe_loss_change",
+    *PROBE_FEATURES,
 )
 """The features that need validation examples. Without any they are unknown once training has begun,
 and NaN stands for that.
@@ -107,10 +115,8 @@ A policy network puts the mean of its search in the place of NaN; see
 environment never returns NaN.
 """
 
-_HELD_OUT_RUN, _HELD_OUT_OPS = (
-    [index for index, name in enumerate(names) if name in HELD_OUT_FEATURES]
-    for names in (GLOBAL_FEATURES, OP_FEATURES)
-)
+MEASURED_FEATURES = frozenset((*TRAIN_FEATURES, *HELD_OUT_FEATURES))
+"""The features that need an evaluation of the model, which has a cost; all others are free."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class Observation:
     """float32 (n_ops, len(OP_FEATURES)) in [-LIMIT, LIMIT], NaN where unknown."""
     validation: Metrics
     """Loss and score on the validation examples, neither scaled nor clipped; without any those on
-    the training examples at progress 0, and NaN afterwards."""
+    the training examples at progress 0, and NaN afterwards. NaN if no feature needs them."""
 
     def feature(self, name: str) -> float:
         """Value of one of the GLOBAL_FEATURES, by its name; NaN if it is unknown.
@@ -157,12 +163,6 @@ def check_features(features: Sequence[str]) -> tuple[str, ...]:
     if "progress" not in features:
         raise AdaptAugError(f"features must include 'progress', got {tuple(features)}")
     return tuple(features)
-
-
-def is_observed(features: Sequence[str], n_ops: int) -> np.ndarray:
-    """Which entries of the flat observation are among these features, bool (size,)."""
-    run = [name in features for name in GLOBAL_FEATURES]
-    return np.array(run + n_ops * [name in features for name in OP_FEATURES])
 
 
 def log_epochs(epochs: float) -> float:
@@ -221,28 +221,35 @@ class Observer:
         """Whether there are validation examples."""
         return len(self.validation) > 0
 
-    def observe(self, model: nn.Module, situation: Situation, *, probe: bool = True) -> Observation:
-        """Evaluates the model and returns the observation.
+    def observe(
+        self, model: nn.Module, situation: Situation, features: Collection[str] = FEATURES
+    ) -> Observation:
+        """Evaluates the model, as far as the features need it, and returns the observation.
 
         The model's mode and all random state are as before afterwards.
 
         Args:
             model: the child.
             situation: the state of its run.
-            probe: whether to probe the ops; without probes their three features are 0. Without
-                validation examples nothing is probed.
+            features: names of the features that are asked for; all others are NaN.
         """
-        scale = math.log(self.num_classes)
-        train = evaluate(model, self.train, self.scorer)
-        untrained = situation.progress == 0
+        scale, asked = math.log(self.num_classes), {*features}
+        untrained, unknown = situation.progress == 0, Metrics(math.nan, math.nan)
         # Before training the training examples are as unseen as any.
-        validation = train if untrained else Metrics(math.nan, math.nan)
+        in_place = untrained and not self.validates
+        from_train = {*TRAIN_FEATURES}
+        if situation.batches is None:
+            from_train |= {*BATCH_FEATURES}
+        if in_place:
+            from_train |= {*HELD_OUT_FEATURES}
+        train = evaluate(model, self.train, self.scorer) if asked & from_train else unknown
+        validation = train if in_place else unknown
         logits = torch.empty(0)
-        if self.validates:
+        if self.validates and asked & {*HELD_OUT_FEATURES}:
             logits = predict(model, self.validation.inputs)
             validation = measure(logits, self.validation.targets, self.scorer)
         batches = situation.batches or train
-        features = {
+        values = {
             "progress": situation.progress,
             "log_epochs": log_epochs(situation.epochs),
             "log_epochs_left": log_epochs(situation.epochs * (1 - situation.progress)),
@@ -258,18 +265,20 @@ class Observer:
             "cost": situation.cost,
         }
         for name in ("train_loss", "validation_loss", "validation_score"):
-            features[f"{name}_change"] = features[name] - self._last.get(name, features[name])
-        self._last = features
-        run = np.array([features[name] for name in GLOBAL_FEATURES])
+            values[f"{name}_change"] = values[name] - self._last.get(name, values[name])
+        self._last = values
+        run = np.array([values[name] for name in GLOBAL_FEATURES])
         n_ops = len(self.op_space)
         probed = np.zeros((n_ops, 3))
-        if probe and self.validates:
+        if self.validates and asked & {*PROBE_FEATURES}:
             probed = self._probe_features(model, situation, scale, logits[:PROBE_SIZE])
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         ops = np.column_stack([probed, chosen[-1], chosen.mean(0), self.applies])
-        run, ops = _clip(run), _clip(ops)
-        if not (self.validates or untrained):
-            run[_HELD_OUT_RUN] = ops[:, _HELD_OUT_OPS] = np.nan
+        known = asked if self.validates or untrained else asked - {*HELD_OUT_FEATURES}
+        run, ops = (
+            np.where([name in known for name in names], _clip(part), np.float32(np.nan))
+            for names, part in ((GLOBAL_FEATURES, run), (OP_FEATURES, ops))
+        )
         return Observation(run, ops, validation)
 
     def remember(self, magnitudes: Sequence[float]) -> None:

@@ -6,7 +6,7 @@ from statistics import median
 
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.observation import Situation
+from adaptaug.policy.observation import GLOBAL_FEATURES, Situation
 from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.seeding import one_thread
@@ -43,8 +43,8 @@ def calibrate(task: Task, op_space: OpSpace, device: str = "cpu") -> CostTable:
         step, observe, validate, *augmented = _typical(
             [
                 partial(run.train_batches, batches, off),
-                partial(observer.observe, run.model, situation, probe=True),
-                partial(observer.observe, run.model, situation, probe=False),
+                partial(observer.observe, run.model, situation),
+                partial(observer.observe, run.model, situation, GLOBAL_FEATURES),
                 *(partial(run.train_batches, batches, on) for on in used.values()),
             ],
             device,

@@ -1,13 +1,13 @@
 """One child training from its first decision to its last: child, observer and cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from adaptaug.controllers.base import Controller
 from adaptaug.controllers.decision_loop import DecisionLoop
 from adaptaug.metrics import Metrics, evaluate
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.observation import Observation, Situation
+from adaptaug.policy.observation import FEATURES, Observation, Situation
 from adaptaug.training.setup import set_up
 from adaptaug.training.task import Task
 from adaptaug.utils.timing import clock
@@ -45,11 +45,15 @@ class Episode:
         """Whether the run has ended, so that no decision is left."""
         return self.run.finished
 
-    def observe(self, probe: bool = True) -> Observation:
-        """Observes the run, with `probe` also by probing the ops, and adds the cost of this."""
+    def observe(self, features: Collection[str] = FEATURES) -> Observation:
+        """Observes these features of the run, and adds the cost of measuring them."""
         run = self.run
         situation = Situation(run.progress, self.task.epochs, run.learning_rate, self.batches)
-        return self._loop.observe(run.model, situation, probe=probe)
+        return self._loop.observe(run.model, situation, features)
+
+    def validate(self) -> Metrics:
+        """Loss and score on the reward-validation split."""
+        return evaluate(self.run.model, self.run.validation, self.observer.scorer)
 
     def decide(self, controller: Controller) -> Sequence[float]:
         """Asks a controller for magnitudes, one in [0, 1] per op; observes if the controller does.

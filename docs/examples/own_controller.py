@@ -11,8 +11,7 @@ from adaptaug.training.task import Task
 class WhenFitted(Controller):
     """Augments only while the child fits its training data better than the held-out data."""
 
-    observes = True  # `decide` gets an observation, which is paid for
-    probes = False  # but need not know what each op alone would do
+    features = ("loss_gap",)  # what `decide` reads; measuring it is paid for
 
     def __init__(self, magnitudes: Sequence[float]) -> None:
         self.magnitudes = list(magnitudes)

@@ -12,6 +12,7 @@ from adaptaug.controllers import Controller
 from adaptaug.controllers.fixed import Schedule
 from adaptaug.evaluation.train_child import Arm, Job, Pool, Record
 from adaptaug.policy.cost import CostTable
+from adaptaug.policy.observation import HELD_OUT_FEATURES
 from adaptaug.policy.policy import Policy, load_policy
 from adaptaug.training.task import Task, TaskRange
 from agents.best_constant import CONSTANT, RAMPS, best_schedule
@@ -233,7 +234,8 @@ def add_costs(
     """
     for entrant in entrants:
         task, found = entrant.task, spent.get(entrant.arm.name, Spent())
-        validates = entrant.arm.controller.observes or task.patience is not None
+        reads = {*entrant.arm.controller.features} & {*HELD_OUT_FEATURES}
+        validates = bool(reads) or task.patience is not None
         own = task.n_train + (task.n_validation if validates else 0)
         pool = pool_size(task.but(rows=None) if found.outside else task)
         labels = min(pool, own + found.examples)

@@ -247,7 +247,7 @@ def test_cost_is_read_from_the_table_of_the_task_that_was_drawn() -> None:
     assert observed == {40: 0.0, 41: 0.5}
 
 
-def test_features_that_are_not_observed_are_0_and_change_no_reward() -> None:
+def test_features_that_are_not_observed_are_0_cost_nothing_and_change_no_gain() -> None:
     features = ["progress", "train_loss", "magnitude"]
     first, _, steps = episode(KWARGS)
     few_first, _, few_steps = episode(KWARGS | {"features": features})
@@ -257,7 +257,10 @@ def test_features_that_are_not_observed_are_0_and_change_no_reward() -> None:
         assert few == [
             v if name in features else 0 for name, v in zip(names, all_of_them, strict=True)
         ]
-    assert [step[1:] for step in few_steps] == [step[1:] for step in steps]
+    gains, few_gains = ([step[4]["gain"] for step in each] for each in (steps, few_steps))
+    assert gains == few_gains
+    free = KWARGS | {"features": ["progress", "magnitude"], "costs": [{"default": 0.0}]}
+    assert [step[4]["cost"] for step in episode(free)[2]] == [0, 0, 0]
     assert steps[-1][0][names.index("validation_loss")] != 0
 
 

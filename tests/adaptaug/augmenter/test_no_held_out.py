@@ -130,9 +130,9 @@ def test_sentences_need_no_held_out_data(
 
 
 class Own(Controller):
-    """A user's controller that observes, and does not say what it needs."""
+    """A user's controller that reads what it does not get."""
 
-    observes = True
+    features = ("train_loss", "loss_gap")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,12 @@ from adaptaug.controllers import (
 from adaptaug.controllers.fixed import Linear, Schedule
 from adaptaug.metrics import Metrics
 from adaptaug.policy.network import PolicyNetwork
-from adaptaug.policy.observation import GLOBAL_FEATURES, OP_FEATURES, Observation
+from adaptaug.policy.observation import (
+    GLOBAL_FEATURES,
+    OP_FEATURES,
+    PROBE_FEATURES,
+    Observation,
+)
 
 N_OPS = 3
 GIVEN = [0.0, 0.3, 0.8]
@@ -52,7 +57,7 @@ def seen(seed: int = 0) -> Observation:
 
 def decisions(controller: Controller, count: int = 6, start: int = 0) -> list[list[float]]:
     """What a controller picks over a run of six decisions."""
-    observed = [seen(i) if controller.observes else None for i in range(start, start + count)]
+    observed = [seen(i) if controller.features else None for i in range(start, start + count)]
     return [list(controller.decide((start + i) / 6, o)) for i, o in enumerate(observed)]
 
 
@@ -131,7 +136,7 @@ def test_features_that_are_not_finite_leave_magnitudes_in_range(name: str) -> No
             np.full((N_OPS, len(OP_FEATURES)), value, np.float32),
             Metrics(value, value),
         )
-        magnitudes = controller.decide(0.5, broken if controller.observes else None)
+        magnitudes = controller.decide(0.5, broken if controller.features else None)
         assert all(0 <= magnitude <= 1 for magnitude in magnitudes)
     later = decisions(controller)
     assert all(0 <= magnitude <= 1 for magnitudes in later for magnitude in magnitudes)
@@ -149,7 +154,7 @@ def test_global_random_state_is_unchanged(make) -> None:
 @each
 def test_observing_controller_refuses_to_decide_unobserved(make) -> None:
     controller = make()
-    if controller.observes:
+    if controller.features:
         with pytest.raises(ValueError, match="must observe the run"):
             controller.decide(0.5, None)
     else:
@@ -160,12 +165,12 @@ def test_observing_controller_refuses_to_decide_unobserved(make) -> None:
 def test_magnitudes_are_not_changed_by_the_next_decision(make) -> None:
     controller = make()
     controller.reset(0)
-    first = controller.decide(0.0, seen() if controller.observes else None)
+    first = controller.decide(0.0, seen() if controller.features else None)
     copy = list(first)
     decisions(controller)
     assert list(first) == copy
 
 
 def test_only_policies_read_probes() -> None:
-    probing = {name for name, make in EVERY.items() if make().observes and make().probes}
+    probing = {name for name, make in EVERY.items() if {*make().features} & {*PROBE_FEATURES}}
     assert probing == {"learned", "online"}

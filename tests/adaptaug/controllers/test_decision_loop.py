@@ -1,6 +1,6 @@
 """The decision loop: when decisions fall, which magnitudes are in force, and costs by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pytest
@@ -13,7 +13,13 @@ from adaptaug.data import Examples
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
-from adaptaug.policy.observation import Observation, Observer, Situation
+from adaptaug.policy.observation import (
+    FEATURES,
+    GLOBAL_FEATURES,
+    Observation,
+    Observer,
+    Situation,
+)
 
 OPS = ("rotate", "hue", "noise")
 COSTS = CostTable({"geometry": 0.5, "noise": 0.25, "colour": 8.0}, observe=3.0, validate=0.75)
@@ -31,7 +37,7 @@ class Brightness(nn.Module):
 class Watched(Controller):
     """Picks the same magnitudes and keeps what it was asked with."""
 
-    observes = True
+    features: Collection[str] = FEATURES
 
     def __init__(self, magnitudes: Sequence[float]) -> None:
         self.magnitudes = magnitudes
@@ -50,7 +56,7 @@ def loop(boundaries: Sequence[int] = (4, 8, 12)) -> DecisionLoop:
     return DecisionLoop(Observer(OpSpace(OPS), examples, examples, 2, seed=0), COSTS, boundaries)
 
 
-def refuse(probe: bool) -> Observation:
+def refuse(features: Collection[str]) -> Observation:
     raise AssertionError("observed")
 
 
@@ -77,7 +83,8 @@ def test_cost_matches_hand_computation() -> None:
     decisions.observe(model, MIDDLE)  # 3
     decisions.hold([0.5, 0, 0], 0)  # geometry for 5 steps: 2.5
     assert decisions.cost == pytest.approx(5.5 / 12)
-    decisions.observe(model, MIDDLE, probe=False)  # 0.75
+    decisions.observe(model, MIDDLE, GLOBAL_FEATURES)  # 0.75
+    decisions.observe(model, MIDDLE, ("progress", "batch_loss", "magnitude"))  # nothing
     decisions.hold([0.1, 0, 1], 5)  # geometry and noise for 5 steps: 3.75
     decisions.hold([0, 0, 0.2], 10)  # noise for 2 steps: 0.5
     assert decisions.cost == pytest.approx(10.5 / 12)
@@ -108,14 +115,13 @@ def test_op_that_makes_no_sense_for_the_data_is_neither_in_force_nor_charged() -
     assert seen.ops[:, 3].tolist() == [0.5, 0, 0.25]
 
 
-@pytest.mark.parametrize("probes", [True, False])
-def test_controller_gets_progress_and_the_observation_that_it_reads(probes: bool) -> None:
+def test_controller_gets_progress_and_the_observation_that_it_reads() -> None:
     decisions, controller = loop(), Watched([0.1, 0.2, 0.3])
-    controller.probes = probes
+    controller.features = ("learning_rate", "train_loss")
 
-    def observe(probe: bool) -> Observation:
-        assert probe == probes
-        return decisions.observe(Brightness(), MIDDLE, probe=probe)
+    def observe(features: Collection[str]) -> Observation:
+        assert features == ("learning_rate", "train_loss")
+        return decisions.observe(Brightness(), MIDDLE, features)
 
     assert decisions.decide(controller, 3, 5.0, observe) == [0.1, 0.2, 0.3]
     ((progress, observation),) = controller.asked
@@ -135,8 +141,8 @@ def test_run_shorter_than_min_epochs_is_left_alone_unobserved(epochs: float, ask
     decisions, controller = loop(), Watched([0.1, 0.2, 0.3])
     controller.min_epochs = 2.0
 
-    def observe(probe: bool) -> Observation:
-        return decisions.observe(Brightness(), MIDDLE, probe=probe)
+    def observe(features: Collection[str]) -> Observation:
+        return decisions.observe(Brightness(), MIDDLE, features)
 
     chosen = decisions.decide(controller, 0, epochs, observe if asked else refuse)
     assert list(chosen) == ([0.1, 0.2, 0.3] if asked else [0, 0, 0])

@@ -31,7 +31,7 @@ def test_schedule_holds_the_magnitudes_of_each_part_of_the_run() -> None:
     schedule = Schedule([0, 0.25, 0.5], [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
     picked = [schedule.decide(progress, None) for progress in (0.0, 0.24, 0.25, 0.49, 0.5, 0.99)]
     assert picked == [[0.1, 0.2]] * 2 + [[0.3, 0.4]] * 2 + [[0.5, 0.6]] * 2
-    assert not schedule.observes
+    assert not schedule.features
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import Metrics
 from adaptaug.ops import Op, OpSpace
 from adaptaug.policy.observation import (
+    FEATURES,
     GLOBAL_FEATURES,
     HELD_OUT_FEATURES,
     LIMIT,
@@ -164,18 +165,50 @@ def test_probe_features_match_hand_computation() -> None:
     assert seen[3].ops[:, :2].tolist() == [[0, 0]] * 3  # nor after the last decision
 
 
-def test_only_probe_features_are_0_without_probes() -> None:
-    model, situation = Brightness(), replace(MIDDLE, batches=Metrics(loss=0.3, score=0.9))
-    full, short = observer(), observer()
-    for watching in (full, short):
-        watching.remember([0.2, 0.0, 1.0])
-    for _ in range(2):
-        probed = full.observe(model, situation)
-        validated = short.observe(model, situation, probe=False)
-        assert np.array_equal(validated.run, probed.run)
-        assert np.array_equal(validated.ops[:, 3:], probed.ops[:, 3:])
-        assert np.abs(probed.ops[1, :2]).min() > 0
-        assert validated.ops[:, :3].tolist() == [[0, 0, 0]] * 3
+@pytest.mark.parametrize("validates", [True, False])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize(
+    "asked", [*((name,) for name in FEATURES), ("batch_loss", "magnitude"), GLOBAL_FEATURES]
+)
+def test_features_that_are_asked_for_equal_those_of_a_whole_observation(
+    asked: tuple[str, ...], first: bool, validates: bool
+) -> None:
+    situations = [replace(MIDDLE, progress=0.0)]
+    if not first:
+        situations += [replace(MIDDLE, progress=p, batches=Metrics(0.3, 0.9)) for p in (0.5, 0.7)]
+    examples = black_and_white() if validates else black_and_white(0)
+    whole, part = observer(validation=examples), observer(validation=examples)
+    for situation in situations:
+        everything = whole.observe(Brightness(), situation)
+        observed = part.observe(Brightness(), situation, asked)
+        for watching in (whole, part):
+            watching.remember([0.2, 0.0, 1.0])
+    wanted = np.array([name in asked for name in (*GLOBAL_FEATURES, *OP_FEATURES * 3)])
+    assert np.array_equal(observed.flat()[wanted], everything.flat()[wanted], equal_nan=True)
+    assert np.isnan(observed.flat()[~wanted]).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "count"),
+    [
+        (("progress", "learning_rate", "cost", "magnitude", "applies"), True, 0),
+        (("batch_loss",), False, 0),
+        (("batch_loss",), True, 4),
+        (("train_loss_change",), False, 4),
+        (("validation_score",), False, 4),
+        (("loss_gap",), False, 4 + 4),
+        (("probe_accuracy",), False, 4 + 3 * 4),
+        (FEATURES, False, 4 + 4 + 3 * 4),
+    ],
+)
+def test_only_the_examples_that_the_features_need_are_predicted(
+    asked: tuple[str, ...], first: bool, count: int
+) -> None:
+    predicted: list[Tensor] = []
+    model = Brightness()
+    model.register_forward_pre_hook(lambda module, inputs: predicted.append(inputs[0]))
+    observer().observe(model, replace(MIDDLE, batches=None if first else Metrics(0.3, 0.9)), asked)
+    assert sum(map(len, predicted)) == count
 
 
 def test_no_op_is_applied_without_probes() -> None:
@@ -183,7 +216,7 @@ def test_no_op_is_applied_without_probes() -> None:
         raise AssertionError("applied")
 
     refusing = Op("refusing", "pixel", 1.0, "", refuse)
-    observer(ops=(refusing,)).observe(Brightness(), MIDDLE, probe=False)
+    observer(ops=(refusing,)).observe(Brightness(), MIDDLE, GLOBAL_FEATURES)
     with pytest.raises(AssertionError, match="applied"):
         observer(ops=(refusing,)).observe(Brightness(), MIDDLE)
 
@@ -193,7 +226,7 @@ def test_observation_without_probes_does_not_change_later_probes() -> None:
     with_break, without = observer(), observer()
     for watching in (with_break, without):
         watching.observe(model, MIDDLE)
-    with_break.observe(model, MIDDLE, probe=False)
+    with_break.observe(model, MIDDLE, GLOBAL_FEATURES)
     assert np.array_equal(
         with_break.observe(model, MIDDLE).flat(), without.observe(model, MIDDLE).flat()
     )
@@ -237,14 +270,6 @@ def test_probe_of_an_op_that_does_nothing_is_exactly_0() -> None:
     assert op_features(seen, 0)["probe_accuracy"] == 0
     # and so is that of any op, on a child whose logits are constant
     assert observer().observe(Uniform(2), MIDDLE).ops[:, :3].tolist() == [[0, 0, 0]] * 3
-
-
-def test_every_example_is_predicted_once() -> None:
-    predicted: list[Tensor] = []
-    model, watching = Brightness(), observer()
-    model.register_forward_pre_hook(lambda module, inputs: predicted.append(inputs[0]))
-    watching.observe(model, MIDDLE)
-    assert sum(map(len, predicted)) == 4 + 4 + 3 * 4  # training, validation, and each op's probe
 
 
 def test_nothing_is_probed_if_no_op_applies() -> None:

@@ -10,6 +10,7 @@ from adaptaug.data import Examples, load, preload
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops import OpSpace
 from adaptaug.policy.cost import CostTable
+from adaptaug.policy.observation import GLOBAL_FEATURES
 from adaptaug.training.episode import Episode
 from adaptaug.training.task import Task
 
@@ -52,7 +53,7 @@ def test_cost_matches_hand_computation() -> None:
 def test_observation_without_probes_costs_less() -> None:
     episode = Episode(TASK, 0, SPACE, COSTS)
     episode.advance([0, 0, 0])
-    assert np.all(episode.observe(probe=False).ops[:, :3] == 0)
+    assert np.isnan(episode.observe(GLOBAL_FEATURES).ops).all()
     assert episode.cost == pytest.approx(0.5 / 12)
     assert np.any(episode.observe().ops[:, :3] != 0)
     assert episode.cost == pytest.approx(3.5 / 12)
