@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from adaptaug.policy.cost import COST_WEIGHT
-from adaptaug.policy.observation import FEATURES
+from adaptaug.policy.observation import FREE_FEATURES
 from agents.min_epochs import MIN_PAIRS
 
 
@@ -36,7 +36,7 @@ class SearchConfig:
     """Children in a group: they share task, data, initial weights and batch order."""
     hidden: tuple[int, ...] = (32, 32)
     """Widths of the policy network's hidden layers."""
-    features: tuple[str, ...] = FEATURES
+    features: tuple[str, ...] = FREE_FEATURES
     """Features that the policy observes; the others are 0. Must include "progress"."""
     op_bias: bool = True
     """Whether the policy network learns a bias for each op."""

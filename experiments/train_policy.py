@@ -19,7 +19,7 @@ from typing import Any
 from adaptaug.data import load
 from adaptaug.errors import AdaptAugError
 from adaptaug.evaluation.train_child import Job, Record, worker_pool
-from adaptaug.policy.observation import FEATURES, check_features
+from adaptaug.policy.observation import check_features
 from adaptaug.policy.policy import load_policy
 from adaptaug.tensorboard import Board
 from adaptaug.training.task import Task, TaskRange
@@ -93,8 +93,9 @@ class Options:
     op_bias: bool = True
     """Whether each op has a learned bias of its own, which helps on the data of the search and
     hinders transfer to other data."""
-    features: tuple[str, ...] = FEATURES
-    """Features that the policy observes, by default all; see adaptaug.policy.observation."""
+    features: tuple[str, ...] = SearchConfig.features
+    """Features that the policy observes; see adaptaug.policy.observation. By default those that
+    need no evaluation of the model, and so no held-out data."""
     costs: Path | None = None
     """File with the cost tables of an earlier search, such as runs/digits/checkpoints/costs.json.
     By default costs are measured, which differs from run to run."""

@@ -33,7 +33,7 @@ def card(reference: str, policy: Policy) -> str:
             "",
             *(line for name, text in rows for line in _row(name, text)),
             "",
-            "In your own loop; held_out, examples that you do not train on, may be left out:",
+            "In your own loop:",
             "",
             textwrap.indent(usage(reference, policy.op_space), "    "),
         ]

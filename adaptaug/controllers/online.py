@@ -41,6 +41,7 @@ class Online(ScoreFunction):
                 the learning rate is not.
         """
         self.network, self.min_epochs = network, min_epochs
+        self.features = (*network.standardise.features(), "validation_loss")
         super().__init__(learning_rate, noise)
 
     def _begin(self, generator: torch.Generator) -> nn.Module:

@@ -30,7 +30,7 @@ decisions teaches little.
 
 import copy
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from adaptaug.controllers.base import Controller
 from adaptaug.errors import AdaptAugError
 from adaptaug.policy.network import to_magnitudes
-from adaptaug.policy.observation import FEATURES, LIMIT, Observation
+from adaptaug.policy.observation import LIMIT, Observation
 
 BASELINE_DECAY = 0.9
 """Decay of the running mean of the rewards: the weight of its old value at each new reward."""
@@ -52,10 +52,9 @@ SMALLEST_LOSS = 1e-3
 class ScoreFunction(Controller):
     """A controller that learns from the effect of each of its decisions within one run.
 
-    Subclasses build the network in `_begin` and select its inputs in `_inputs`.
+    Subclasses name their `features`, build the network in `_begin` and select its inputs in
+    `_inputs`.
     """
-
-    features: Collection[str] = FEATURES
 
     def __init__(self, learning_rate: float, noise: float) -> None:
         """Takes Adam's learning rate and the standard deviation of the draws, in latents.

@@ -116,7 +116,10 @@ environment never returns NaN.
 """
 
 MEASURED_FEATURES = frozenset((*TRAIN_FEATURES, *HELD_OUT_FEATURES))
-"""The features that need an evaluation of the model, which has a cost; all others are free."""
+"""The features that need an evaluation of the model, which has a cost."""
+
+FREE_FEATURES = tuple(name for name in FEATURES if name not in MEASURED_FEATURES)
+"""All other features: what a training loop knows anyway."""
 
 
 @dataclass(frozen=True)

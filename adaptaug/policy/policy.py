@@ -252,7 +252,7 @@ def usage(reference: str, op_space: OpSpace) -> str:
     words += ["lexicon=lexicon"] if any(op.needs_lexicon for op in ops) else []
     if any("text" not in op.modalities for op in ops):
         words += ["train=(x_train, y_train)", "classes=classes"]
-    arguments = [f'"{reference}"', "model", "held_out=(x_val, y_val)", *words, "**budget"]
+    arguments = [f'"{reference}"', "model", *words, "**budget"]
     return f"""\
 from adaptaug import Augmenter
 

@@ -44,7 +44,7 @@ class ToyPool:
     def record(self, job: Job) -> Record:
         controller = job.arm.controller
         if isinstance(controller, Constant):
-            magnitudes = np.array(controller.magnitudes)
+            magnitudes = np.array(controller.magnitudes or [0.0] * len(OPS))
         elif job.task.epochs < controller.min_epochs:
             magnitudes = np.zeros(len(OPS))
         else:

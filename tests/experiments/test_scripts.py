@@ -52,7 +52,7 @@ def test_search_and_transfer_write_complete_run_folders(here: Path, call, capsys
         "learned": 36, "warm start": 18, "replay": 41, "best constant": 12,
     }  # fmt: skip
     assert labels == dict.fromkeys(arms, 50) | {
-        "none on all labels": 550, "untrained policy": 550,
+        "none on all labels": 550,
         **dict.fromkeys(("learned", "warm start", "replay", "best constant"), pool),
     }  # fmt: skip
     assert summary["learned_minus"]["none"]["n"] == 2

@@ -51,7 +51,7 @@ def test_the_card_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "searched on": "letters, child cnn, 50 to 400 training examples, 100 to 800 steps, "
         "batches of 32, metric accuracy",
     }
-    assert f'Augmenter("{folder}", model, held_out=(x_val, y_val), **budget)' in printed
+    assert f'Augmenter("{folder}", model, **budget)' in printed
 
 
 def test_the_card_of_a_bundled_policy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_the_example_names_what_the_ops_need(ops: tuple[str, ...], arguments: se
     tree = ast.parse(usage("mine", OpSpace(ops)))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     (call,) = (node for node in calls if getattr(node.func, "id", "") == "Augmenter")
-    named = {keyword.arg for keyword in call.keywords} - {None, "held_out"}
+    named = {keyword.arg for keyword in call.keywords} - {None}
     assert named == arguments
 
 

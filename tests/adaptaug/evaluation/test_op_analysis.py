@@ -43,7 +43,7 @@ def test_there_is_a_row_for_each_op_and_magnitude(rows: list[Row]) -> None:
         for magnitude in (0, 0.3, 1)
     ]
     assert {row["accuracy"] for row in rows} == {rows[0]["accuracy"]}
-    assert rows[0]["accuracy"] > 0.85
+    assert rows[0]["accuracy"] > 0.8
 
 
 def test_identity_has_diversity_0_and_keeps_every_label(rows: list[Row]) -> None:

@@ -127,7 +127,7 @@ def test_card_shows_the_arguments_that_the_ops_need(
     tmp_path: Path, ops: tuple[str, ...], words: str
 ) -> None:
     save_policy(tmp_path, policy(ops=ops))
-    assert f"held_out=(x_val, y_val){words}, **budget)" in (tmp_path / "README.md").read_text()
+    assert f"model{words}, **budget)" in (tmp_path / "README.md").read_text()
 
 
 def test_artefact_is_three_small_files(folder: Path) -> None:
