@@ -1,6 +1,7 @@
 """The description of a child training: data, child, budget, optimizer; and ranges of budgets."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral, Real
@@ -122,7 +123,11 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskRange:
-    """A task whose budget is drawn log-uniformly for each episode, both ends included."""
+    """A task whose budget is drawn log-uniformly for each episode, both ends included.
+
+    Its data set may be drawn too, from a family of made-up ones: "shapes?seed=0-79" stands for 80
+    data sets, "shapes?seed=0" to "shapes?seed=79".
+    """
 
     task: Task
     """The fields that stay the same."""
@@ -130,6 +135,9 @@ class TaskRange:
     """Lowest and highest number of batches in a run."""
     n_train: tuple[int, int]
     """Lowest and highest number of training examples."""
+    seeds: tuple[int, int] | None = None
+    """First and last seed of a family of made-up data sets, from which each draw takes one; `task`
+    has the first. None if there is one data set."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "n_train"):
@@ -142,13 +150,22 @@ class TaskRange:
         self.task.but(steps=self.steps[0])  # the shortest run too must fit the other fields
 
     def draw(self, random: np.random.Generator) -> Task:
-        """Draws a task with one budget."""
+        """Draws a task with one budget and one data set."""
         steps, n_train = (_log_uniform(random, *ends) for ends in (self.steps, self.n_train))
-        return self.task.but(steps=steps, n_train=n_train)
+        dataset = self.task.dataset
+        if self.seeds is not None:
+            first, last = self.seeds
+            dataset = _with_seed(dataset, random.integers(first, last, endpoint=True))
+        return self.task.but(steps=steps, n_train=n_train, dataset=dataset)
 
     def to_dict(self) -> dict[str, Any]:
         """The range as plain data: a task whose `steps` and `n_train` are pairs."""
-        return self.task.to_dict() | {"steps": list(self.steps), "n_train": list(self.n_train)}
+        dataset = self.task.dataset
+        if self.seeds is not None:
+            dataset = _with_seed(dataset, "{}-{}".format(*self.seeds))
+        return self.task.to_dict() | {
+            "dataset": dataset, "steps": list(self.steps), "n_train": list(self.n_train),
+        }  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -165,7 +182,22 @@ class TaskRange:
         _require(isinstance(dataset, str), "dataset must be a name", dataset)
         rest = {key: value for key, value in data.items() if key not in ranges}
         rest["rows"] = None if rows is None else _pair(rows)
-        return cls(Task(steps=ranges["steps"][1], n_train=ranges["n_train"][1], **rest), **ranges)
+        family, seeds = _SEEDS.fullmatch(dataset), None
+        if family is not None:
+            seeds = int(family[1]), int(family[2])
+            _require(seeds[0] <= seeds[1], "a range of seeds must ascend", dataset)
+            rest["dataset"] = _with_seed(dataset, seeds[0])
+        task = Task(steps=ranges["steps"][1], n_train=ranges["n_train"][1], **rest)
+        return cls(task, **ranges, seeds=seeds)
+
+
+_SEEDS = re.compile(r".*\?seed=(\d+)-(\d+)")
+"""Form of the name of a family of data sets."""
+
+
+def _with_seed(dataset: str, seed: object) -> str:
+    """The name of a made-up data set with another seed."""
+    return f"{dataset.rpartition('=')[0]}={seed}"
 
 
 def _require(condition: bool, rule: str, value: object) -> None:

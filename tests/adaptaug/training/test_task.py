@@ -93,6 +93,17 @@ def test_plain_data_round_trip_is_exact() -> None:
     ]
 
 
+def test_data_sets_of_a_family_are_drawn_by_their_seeds() -> None:
+    data = {"dataset": "shapes?seed=3-5", "steps": [10, 20]}
+    tasks = TaskRange.from_dict(data)
+    random = np.random.default_rng(0)
+    drawn = {tasks.draw(random).dataset for _ in range(50)}
+    assert drawn == {"shapes?seed=3", "shapes?seed=4", "shapes?seed=5"}
+    assert tasks.task.dataset == "shapes?seed=3"
+    assert tasks.to_dict()["dataset"] == "shapes?seed=3-5"
+    assert TaskRange.from_dict(tasks.to_dict()) == tasks
+
+
 def test_one_number_is_a_range_of_one() -> None:
     tasks = TaskRange.from_dict({"steps": 20, "n_train": np.int64(30)})
     assert (tasks.steps, tasks.n_train) == ((20, 20), (30, 30))
@@ -113,6 +124,7 @@ def test_one_number_is_a_range_of_one() -> None:
         ({"steps": [4.9, 20]}, "must be a whole number or a pair of them, got \\[4.9, 20\\]"),
         ({"rows": [0]}, "must be a whole number or a pair of them, got \\[0\\]"),
         ({"dataset": 7}, "dataset must be a name, got 7"),
+        ({"dataset": "shapes?seed=5-3"}, "a range of seeds must ascend, got 'shapes.seed=5-3'"),
         ({"steps": (5, 50), "decision_interval": 10}, "between 1 and the run's 5 steps, got 10"),
     ],
 )
