@@ -19,7 +19,7 @@ OPS = {
     "translate": "#e69f00", "contrast": "#56b4e9",
 }  # fmt: skip
 """Ops that are drawn, with colours of Okabe and Ito; the others stay lower or off."""
-ARMS = {"learned": LEARNED, "RandAugment": "#4d5a66", "constant": "#a5adb5"}
+ARMS = {"learned": LEARNED, "crop": "#4d5a66", "constant": "#a5adb5"}
 """Arms that are compared with none, with their colours."""
 
 Data = Mapping[str, Any]
