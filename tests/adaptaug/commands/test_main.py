@@ -57,7 +57,7 @@ def test_the_card_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_the_card_of_a_bundled_policy(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "digits"]) == 0
     facts = rows(capsys.readouterr().out)
-    assert facts["min_epochs"].startswith("9.53;")
+    assert facts["min_epochs"].startswith("9.5;")
     assert facts["searched on"].startswith("digits, child cnn, 50 to 400 training examples")
 
 
