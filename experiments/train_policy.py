@@ -132,7 +132,7 @@ class Options:
     def task(self, dataset: str, n_train: int, steps: int) -> Task:
         """A task of these options, on the shared labels."""
         rows = None if self.labels is None else (0, self.labels)
-        return self.training.task(dataset, n_train, steps).but(rows=rows)
+        return self.training.task(dataset, n_train, steps, rows)
 
     def task_ranges(self) -> list[TaskRange]:
         """The ranges of tasks that the search draws from."""
@@ -142,7 +142,8 @@ class Options:
         ranges = []
         for name in self.dataset:
             source = load(name)
-            room = (self.labels or len(source.train)) - self.training.n_validation
+            held_out = self.task(name, self.n_train, self.steps).n_validation
+            room = (self.labels or len(source.train)) - held_out
             most = max(self.n_train, min(4 * self.n_train, room))
             fewest = min(self.n_train, max(source.num_classes, self.n_train // 2))
             n_train = self.search_n_train or (fewest, most)

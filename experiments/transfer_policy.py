@@ -143,7 +143,7 @@ class Options:
                 )
             rows = first, first + self.labels
         return [
-            self.training.task(self.dataset, n_train, steps).but(rows=rows)
+            self.training.task(self.dataset, n_train, steps, rows)
             for n_train, steps in dict.fromkeys(pairs)
         ]
 

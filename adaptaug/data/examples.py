@@ -1,6 +1,8 @@
 """How the project represents a data set: `Examples`, a `Source` and a `Split`."""
 
-from collections.abc import Sequence
+import hashlib
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +12,8 @@ from adaptaug.data.tags import check_bio
 from adaptaug.data.vocabulary import IGNORED, PAD, Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.utils.types import Modality
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +146,42 @@ def make_source(
         if source.modality == "tagging":
             check_bio(examples.targets, source.classes, place)
     return source
+
+
+def check_same_classes(
+    classes: Sequence[str], others: Sequence[str], name: str, part: str = "test"
+) -> None:
+    """Checks that a label means the same in the splits "train" and `part`.
+
+    Raises:
+        AdaptAugError: the classes of `part` are others, or have another order.
+    """
+    if list(classes) == list(others):
+        return
+    only = [f"'{label}' only in 'train'" for label in classes if label not in others]
+    only += [f"'{label}' only in '{part}'" for label in others if label not in classes]
+    raise AdaptAugError(
+        "all splits must have the same classes in the same order, got "
+        + ", ".join(only or [f"another order in '{part}'"])
+        + f" of data set '{name}'"
+    )
+
+
+def image_keys(images: Tensor) -> Iterator[bytes]:
+    """A digest of each image: equal ones, uint8 (C, H, W), have the same."""
+    for image in images.cpu().numpy():
+        yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def tell_duplicates(name: str, train: Iterable[Hashable], test: Iterable[Hashable]) -> None:
+    """Warns of test examples that are training examples too, given all examples or their keys."""
+    pool, keys = set(train), list(test)
+    rows = [row for row, key in enumerate(keys) if key in pool]
+    if rows:
+        logger.warning(
+            "data set '%s': %d of %d test examples are training examples too, the first in row %d "
+            "of the test split: scores on it are too high", name, len(rows), len(keys), rows[0],
+        )  # fmt: skip
 
 
 def check_tokens(examples: Examples, place: str, vocabulary_size: int | None = None) -> None:

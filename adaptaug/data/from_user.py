@@ -1,7 +1,7 @@
 """Checks and converts a user's own data: tensors, and PyTorch `Dataset` objects of images."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,16 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from adaptaug.data.examples import Examples, Source, check_tokens, make_source
-from adaptaug.data.images import Layout, decode
+from adaptaug.data.examples import (
+    Examples,
+    Source,
+    check_same_classes,
+    check_tokens,
+    image_keys,
+    make_source,
+    tell_duplicates,
+)
+from adaptaug.data.images import Layout, decode, upright
 from adaptaug.errors import AdaptAugError
 
 Array = Tensor | np.ndarray
@@ -51,7 +59,7 @@ def from_tensors(
         place = f"split '{part}' of data set '{name}'"
         pair = _tensor(images, "inputs", place), _tensor(labels, "targets", place)
         parts.append(checked_examples(*pair, place))
-    return make_source(name, parts[0], parts[1], classes)
+    return _source(name, parts, classes)
 
 
 def from_dataset(
@@ -63,23 +71,42 @@ def from_dataset(
     """Makes a source from two map-style Datasets of `(image, label)`; each row is read once.
 
     Args:
-        train: the pool; an image is a PIL image or a tensor (C, H, W) as in `from_tensors`.
+        train: the pool; an image is a PIL image, which EXIF may turn, or a tensor (C, H, W) as in
+            `from_tensors`.
         test: the test split.
         name: name of the data set.
         classes: class names; by default `train.classes` if it exists, as in torchvision, else "0"
             to the largest label.
 
     Raises:
-        AdaptAugError: as `from_tensors`, and images of mixed type, size or mode.
+        AdaptAugError: as `from_tensors`, images of mixed type, size or mode, a row that cannot be
+            read, or classes, as `train` and `test` name them, that differ.
     """
-    if classes is None:
-        classes = getattr(train, "classes", None)
+    named = [_class_names(dataset) for dataset in (train, test)]
+    if named[0] is not None and named[1] is not None:
+        check_same_classes(named[0], named[1], name)
     layout: Layout | None = None
     parts: list[Examples] = []
     for part, dataset in (("train", train), ("test", test)):
-        examples, layout = _decoded(dataset, f"split '{part}' of data set '{name}'", layout)
+        place = f"split '{part}' of data set '{name}'"
+        examples, layout = _decoded(dataset, place, layout, upright)
         parts.append(examples)
-    return make_source(name, parts[0], parts[1], classes)
+    return _source(name, parts, named[0] if classes is None else classes)
+
+
+def _source(name: str, parts: list[Examples], classes: Sequence[str] | None) -> Source:
+    """The source of a training and a test split."""
+    source = make_source(name, parts[0], parts[1], classes)
+    tell_duplicates(name, *(image_keys(part.inputs) for part in parts))
+    return source
+
+
+def _class_names(dataset: Any) -> list[str] | None:
+    """The class names of a Dataset, or of the one that it is a subset of; None if it has none."""
+    while not hasattr(dataset, "classes") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    names = getattr(dataset, "classes", None)
+    return [str(label) for label in names] if isinstance(names, Sequence | np.ndarray) else None
 
 
 def to_examples(data: Examples | Dataset[Any] | tuple[Array, Array], place: str) -> Examples:
@@ -128,12 +155,19 @@ def _tensor(values: Any, what: str, place: str) -> Tensor:
 
 
 def _decoded(
-    dataset: Dataset[Any], place: str, layout: Layout | None = None
+    dataset: Dataset[Any],
+    place: str,
+    layout: Layout | None = None,
+    seen: Callable[[Image.Image], Image.Image] = lambda image: image,
 ) -> tuple[Examples, Layout | None]:
-    """All examples of a map-style data set, and the layout of its images if they are PIL images."""
+    """All examples of a map-style data set, and the layout of its images if they are PIL images.
+
+    `seen` turns PIL images. Those of held-out data stay as the training, which gets them too, sees
+    them.
+    """
     images, targets = _read(dataset, place)
     if all(isinstance(image, Image.Image) for image in images):
-        inputs, layout = decode(images.__getitem__, len(images), place, layout)
+        inputs, layout, _ = decode(lambda row: seen(images[row]), len(images), place, layout)
     else:
         inputs = _stack(images, place)
     return checked_examples(inputs, targets, place), layout
@@ -210,7 +244,16 @@ def _read(dataset: Dataset[Any], place: str) -> tuple[list[Any], Tensor]:
     labels: list[int] = []
     for row in range(len(dataset)):
         try:
-            image, label = dataset[row]
+            example = dataset[row]
+        except Exception as error:
+            files = getattr(dataset, "samples", None)  # torchvision's convention
+            where = f"row {row}, file '{files[row][0]}'," if files else f"row {row}"
+            raise AdaptAugError(
+                f"a Dataset must be able to read every row, got {type(error).__name__} in {where} "
+                f"of {place} ({error})"
+            ) from error
+        try:
+            image, label = example
             labels.append(operator.index(label))  # unlike int(), refuses 1.5
         except (TypeError, ValueError) as error:
             raise AdaptAugError(

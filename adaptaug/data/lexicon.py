@@ -1,4 +1,4 @@
-"""Lexicons of synonyms (from a file, WordNet or a built-in task), and their table of ids."""
+"""Lexicons of synonyms (from a file, WordNet, a built-in or made-up task); their table of ids."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adaptaug.data.lines import read_lines
+from adaptaug.data.options import ReadOptions
 from adaptaug.data.vocabulary import PAD, SPECIALS, Vocabulary, padded
 from adaptaug.errors import AdaptAugError
 
@@ -26,14 +27,18 @@ def load_lexicon(name: str) -> Lexicon:
     """Loads a lexicon; a second call in the same process returns the same object.
 
     Args:
-        name: a built-in task ("opinions", "mentions"); "wordnet" (Open English WordNet through the
-            optional package `wn`); or a file, plain or gzipped (.gz). Each line of a file holds a
-            lemma, its part of speech (n, v, a, r or s) and its synonyms joined by "|", separated by
-            tabs. Lines of the same lemma are merged.
+        name: a built-in task ("opinions", "mentions"); a made-up task by its data set's name, such
+            as "sentences?seed=17"; "wordnet" (Open English WordNet through the optional package
+            `wn`); or a file, plain or gzipped (.gz). Each line of a file holds a lemma, its part of
+            speech (n, v, a, r or s) and its synonyms joined by "|", separated by tabs. Lines of the
+            same lemma are merged.
 
     Raises:
-        AdaptAugError: no such file, a malformed line, an empty file, or `wn` or its data missing.
+        AdaptAugError: no such file, a malformed line, an empty file, `wn` or its data missing, or a
+            made-up task without a seed.
     """
+    if name.partition("?")[0] in GENERATED:
+        return _generated(name)
     embedded = EMBEDDED.get(name)
     return embedded() if embedded else _from_file(name)
 
@@ -100,6 +105,15 @@ def _from_file(path: str) -> Lexicon:
     return {lemma: tuple(synonyms) for lemma, synonyms in merged.items()}
 
 
+def _generated(name: str) -> Lexicon:
+    """The lexicon of a made-up task."""
+    place, options = ReadOptions.parse(name)
+    options.check("generated", name)
+    if options.seed is None:
+        raise AdaptAugError(f"a made-up task needs a seed, as in '{place}?seed=17', got '{name}'")
+    return GENERATED[place](options.seed)
+
+
 def _from_wordnet() -> Lexicon:
     """Single words of Open English WordNet; words of one synset are synonyms."""
     from adaptaug.utils.optional import needs
@@ -135,9 +149,24 @@ def _mentions() -> Lexicon:
     return lexicon()
 
 
+def _sentences(seed: int) -> Lexicon:
+    from adaptaug.data.toy.sentences import lexicon
+
+    return lexicon(seed)
+
+
+def _entities(seed: int) -> Lexicon:
+    from adaptaug.data.toy.entities import lexicon
+
+    return lexicon(seed)
+
+
 EMBEDDED: dict[str, Callable[[], Lexicon]] = {
     "opinions": _opinions,
     "mentions": _mentions,
     "wordnet": _from_wordnet,
 }
 """Lexicons that are not files, by name: one line each."""
+
+GENERATED: dict[str, Callable[[int], Lexicon]] = {"sentences": _sentences, "entities": _entities}
+"""Lexicons of families of made-up tasks, made from a seed, by name: one entry each."""

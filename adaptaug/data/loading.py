@@ -1,6 +1,7 @@
 """Loads data sets by name, once per process: built-in ones, hub ids and local folders."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -25,16 +26,21 @@ def load(name: str) -> Source:
             (tagged sentences), which need no network; a hub id such as "ylecun/mnist"; or a local
             folder that `datasets.load_dataset` can read. Options after a "?" say how it is read
             (see `adaptaug.data.options`): "imagenette?size=64&mode=RGB" resizes and converts
-            images, "imdb?words=30000" keeps more words.
+            images, "imdb?words=30000" keeps more words. "shapes?seed=17" is a made-up task: see
+            `GENERATED`.
 
     Raises:
-        AdaptAugError: an unknown name or option, data that break a rule, or the extra `search`,
-            which all but "opinions" and "mentions" need, is not installed; the message says which.
+        AdaptAugError: an unknown name or option, a made-up task without a seed, data that break a
+            rule, or the extra `search`, which digits, folders and hub ids need, is not installed;
+            the message says which.
     """
     if name not in _loaded:
         place, options = ReadOptions.parse(name)
-        embedded = EMBEDDED.get(place)
-        _loaded[name] = _as_chosen(embedded(), name, options) if embedded else _from_hub(name)
+        if place in GENERATED:
+            _loaded[name] = _generated(place, name, options)
+        else:
+            embedded = EMBEDDED.get(place)
+            _loaded[name] = _as_chosen(embedded(), name, options) if embedded else _from_hub(name)
     return _loaded[name]
 
 
@@ -54,6 +60,14 @@ def _from_hub(name: str) -> Source:
     return load_hub(name)
 
 
+def _generated(place: str, name: str, options: ReadOptions) -> Source:
+    """A made-up task, under the name that it was asked for by."""
+    options.check("generated", name)
+    if options.seed is None:
+        raise AdaptAugError(f"a made-up task needs a seed, as in '{place}?seed=17', got '{name}'")
+    return replace(GENERATED[place](options.seed), name=name)
+
+
 def _as_chosen(source: Source, name: str, options: ReadOptions) -> Source:
     """A built-in data set, with its images resized and converted as the options say."""
     if name == source.name:
@@ -66,7 +80,7 @@ def _as_chosen(source: Source, name: str, options: ReadOptions) -> Source:
     for part, examples in (("train", source.train), ("test", source.test)):
         read = partial(_image, examples.inputs)
         place = f"split '{part}' of data set '{name}'"
-        inputs, layout = decode(read, len(examples), place, layout, options)
+        inputs, layout, _ = decode(read, len(examples), place, layout, options)
         parts.append(Examples(inputs, examples.targets))
     return make_source(name, parts[0], parts[1], source.classes)
 
@@ -106,11 +120,36 @@ def _mentions() -> Source:
     return mentions()
 
 
+def _shapes(seed: int) -> Source:
+    from adaptaug.data.toy.shapes import shapes
+
+    return shapes(seed)
+
+
+def _sentences(seed: int) -> Source:
+    from adaptaug.data.toy.sentences import sentences
+
+    return sentences(seed)
+
+
+def _entities(seed: int) -> Source:
+    from adaptaug.data.toy.entities import entities
+
+    return entities(seed)
+
+
 EMBEDDED: dict[str, Callable[[], Source]] = {
     "digits": digits,
     "opinions": _opinions,
     "mentions": _mentions,
 }
 """Built-in data sets, which need no network, by name: one line each."""
+
+GENERATED: dict[str, Callable[[int], Source]] = {
+    "shapes": _shapes,
+    "sentences": _sentences,
+    "entities": _entities,
+}
+"""Families of tasks made from a seed, which need no network, by name: one entry each."""
 
 _loaded: dict[str, Source] = {}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adaptaug.data.examples import Examples, Source, make_source
+from adaptaug.data.examples import Examples, Source, make_source, tell_duplicates
 from adaptaug.data.tags import tag_parts
 from adaptaug.data.vocabulary import (
     IGNORED,
@@ -33,6 +33,7 @@ def from_texts(
     max_tokens: int = MAX_TOKENS,
     max_words: int = MAX_WORDS,
     test_part: str = "test",
+    tell: bool = True,
 ) -> Source:
     """Makes a source from labelled sentences; case is ignored.
 
@@ -46,6 +47,7 @@ def from_texts(
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
         test_part: what the test split is called in errors.
+        tell: whether to warn of sentences of the test split that are in the pool too.
 
     Raises:
         AdaptAugError: a sentence that is no string or without a token, labels that are not
@@ -59,6 +61,8 @@ def from_texts(
         targets = _label_tensor(given, len(rows), place)
         vocabulary = vocabulary or build_vocabulary(rows, max_words=max_words)
         parts.append(Examples(vocabulary.encode(rows, max_tokens, place), targets))
+    if tell:
+        tell_duplicates(name, texts, test_texts)
     return make_source(name, parts[0], parts[1], classes, vocabulary, test_part)
 
 
@@ -72,6 +76,7 @@ def from_tagged(
     max_tokens: int = MAX_TOKENS,
     max_words: int = MAX_WORDS,
     test_part: str = "test",
+    tell: bool = True,
 ) -> Source:
     """Makes a source from sentences with a tag for each token; case is kept.
 
@@ -85,6 +90,7 @@ def from_tagged(
         max_tokens: tokens kept of each sentence; the tail is cut.
         max_words: words that the vocabulary keeps, the most frequent ones.
         test_part: what the test split is called in errors.
+        tell: whether to warn of sentences of the test split that are in the pool too.
 
     Raises:
         AdaptAugError: a sentence without a token, a token that is no string, tags that are not as
@@ -112,6 +118,8 @@ def from_tagged(
         vocabulary = vocabulary or build_vocabulary(rows, False, max_words)
         ids = vocabulary.encode(rows, max_tokens, place)
         parts.append(Examples(ids, padded(targets, IGNORED)))
+    if tell:
+        tell_duplicates(name, map(tuple, tokens), map(tuple, test_tokens))
     return make_source(name, parts[0], parts[1], classes, vocabulary, test_part)
 
 

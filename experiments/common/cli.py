@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 import tyro
 
-from adaptaug.data import load
+from adaptaug.data import Source, load
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import f1
 from adaptaug.ops import OpSpace
@@ -74,8 +74,9 @@ class ChildOptions:
     """A file of word vectors in GloVe's text format that initialises the embedding."""
     metric: str = "accuracy"
     """Metric that the policy observes and is rewarded for: 'accuracy' or 'f1'."""
-    n_validation: int = 500
-    """Reward-validation examples: held-out examples whose labels the policy uses during a run."""
+    n_validation: int | None = None
+    """Reward-validation examples: held-out examples whose labels the policy uses during a run. By
+    default 500; where these do not fit, half of the examples that are not for testing."""
     n_test: int | None = None
     """Final test examples. By default the whole test split."""
     decision_interval: int | None = None
@@ -98,13 +99,16 @@ class ChildOptions:
         check_counts(0, processes=self.processes)
         check_device(self.device)
 
-    def task(self, dataset: str, n_train: int, steps: int) -> Task:
-        """The task of these options, with defaults that suit the data set.
+    def task(
+        self, dataset: str, n_train: int, steps: int, rows: tuple[int, int] | None = None
+    ) -> Task:
+        """The task of these options on some rows, with defaults that suit the data set.
 
         Raises:
             AdaptAugError: the data set cannot be loaded, or a number is out of its range.
         """
-        usual = DEFAULTS[load(dataset).modality]
+        source = load(dataset)
+        usual = DEFAULTS[source.modality]
         child = usual.child if self.child is None else self.child
         rate = self.peak_learning_rate
         return Task(
@@ -124,11 +128,28 @@ class ChildOptions:
             lexicon=self.lexicon,
             vectors=self.vectors,
             metric=self.metric,
-            n_validation=self.n_validation,
+            n_validation=self._held_out(source, n_train, rows),
             n_test=self.n_test,
             decision_interval=self.decision_interval,
             patience=self.patience,
+            rows=rows,
         )
+
+    def _held_out(self, source: Source, n_train: int, rows: tuple[int, int] | None) -> int:
+        """The number of reward-validation examples: the chosen one, else one that fits."""
+        if self.n_validation is not None:
+            return self.n_validation
+        pool = pool_size(source, rows)
+        room = pool - n_train
+        if room >= Task.n_validation:
+            return Task.n_validation
+        return max(min(pool // 2, room), source.num_classes)
+
+
+def pool_size(source: Source, rows: tuple[int, int] | None) -> int:
+    """The number of examples that training and reward-validation are drawn from."""
+    first, last = rows or (0, len(source.train))
+    return last - first
 
 
 def run_path(name: str) -> Path:
@@ -150,6 +171,13 @@ def check_task(task: Task) -> None:
         AdaptAugError: the task cannot be trained, or its F1 cannot be computed.
     """
     source = load(task.dataset)
+    pool = pool_size(source, task.rows)
+    if task.n_train + task.n_validation > pool:
+        raise AdaptAugError(
+            "n_train and n_validation (--training.n-validation) must fit in the pool of "
+            f"{pool} rows together, got {task.n_train} + {task.n_validation} "
+            f"for data set '{task.dataset}'"
+        )
     set_up(task, 0, OpSpace(DEFAULTS[source.modality].ops))
     some = source.test.targets[:2]
     f1(some, some, source.classes)

@@ -332,11 +332,11 @@ def test_labels_fix_one_pool_for_search_evaluation_adaptation_and_baselines() ->
 @pytest.mark.parametrize(
     ("script", "arguments", "sentence"),
     [
-        (train_policy, ["--labels", "550"], "fit in the pool of 550 rows"),
+        (train_policy, ["--labels", "90"], "n-validation) must fit in the pool of 90 rows"),
         (train_policy, ["--labels", "5000"], "rows must satisfy"),
         (train_policy, ["--labels", "600", "--tasks", "tasks.json"], "without --tasks"),
         (transfer_policy, ["--policy", "digits", "--labels", "5000"], "labels must lie in 1.."),
-        (transfer_policy, ["--policy", "digits", "--labels", "550"], "the pool of 550 rows"),
+        (transfer_policy, ["--policy", "digits", "--labels", "90"], "the pool of 90 rows"),
     ],
 )
 def test_labels_that_do_not_suffice_are_an_error(

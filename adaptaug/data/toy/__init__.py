@@ -1,1 +1,1 @@
-"""Toy data sets of generated sentences: "opinions" (text) and "mentions" (tagging)."""
+"""Toy data sets "opinions" and "mentions"; families of made-up tasks, one for each seed."""

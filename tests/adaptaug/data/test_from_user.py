@@ -1,14 +1,16 @@
 """A user's own tensors and Datasets."""
 
+import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import Dataset, Subset, TensorDataset
 
 from adaptaug.data import Source, from_dataset, from_tensors
 from adaptaug.data.from_user import to_examples
@@ -135,6 +137,87 @@ GREY = Image.new("L", (2, 2))
 def test_dataset_with_a_wrong_row_is_refused(rows: list[Any], sentence: str) -> None:
     with pytest.raises(AdaptAugError, match=re.escape(sentence)):
         from_dataset(Rows(rows), Rows(rows))
+
+
+class Folder(Rows):
+    """A Dataset with torchvision's attributes, whose file of row 1 is damaged."""
+
+    def __init__(self, classes: Sequence[str], damaged: bool = False) -> None:
+        grey = [Image.new("L", (2, 2), 50 * number) for number in range(len(classes))]
+        super().__init__([(image, label) for label, image in enumerate(grey)])
+        self.classes = classes
+        self.samples = [(f"d/{label}.png", row) for row, label in enumerate(classes)]
+        self.damaged = damaged
+
+    def __getitem__(self, row: int) -> Any:
+        if self.damaged and row == 1:
+            raise OSError("image file is truncated")
+        return super().__getitem__(row)
+
+
+@pytest.mark.parametrize("named", [None, ["x", "y", "z"]])
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        (
+            ["cat", "dog", "zebra"],
+            "'bird' only in 'train', 'zebra' only in 'test' of data set 'dataset'",
+        ),
+        (["bird", "cat"], "'dog' only in 'train' of data set 'dataset'"),
+        (("cat", "bird", "dog"), "another order in 'test' of data set 'dataset'"),
+    ],
+)
+def test_datasets_whose_classes_differ_are_refused(
+    test: Sequence[str], sentence: str, named: list[str] | None
+) -> None:
+    train = Folder(["bird", "cat", "dog"])
+    for other in (Folder(test), Subset(Subset(Folder(test), [0, 1]), [1, 0])):
+        sentence_in_full = f"the same classes in the same order, got {sentence}"
+        with pytest.raises(AdaptAugError, match=f"{re.escape(sentence_in_full)}$"):
+            from_dataset(train, other, classes=named)
+
+
+def test_subset_has_the_classes_of_its_dataset() -> None:
+    whole = Folder(("bird", "cat", "dog"))
+    source = from_dataset(Subset(whole, [0, 1, 2]), Subset(whole, [2]))
+    assert source.classes == ("bird", "cat", "dog")
+    without = from_dataset(whole, Rows([(Image.new("L", (2, 2)), 1)]))
+    assert without.classes == ("bird", "cat", "dog")
+
+
+def test_damaged_file_of_a_dataset_is_named() -> None:
+    broken, whole = Folder(["a", "b"], damaged=True), Folder(["a", "b"])
+    sentence = (
+        "a Dataset must be able to read every row, got OSError in row 1, file 'd/b.png', of "
+        "split 'train' of data set 'dataset' (image file is truncated)"
+    )
+    with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
+        from_dataset(broken, whole)
+    with pytest.raises(AdaptAugError, match="got OSError in row 0 of held_out"):
+        to_examples(Subset(broken, [1]), "held_out")
+
+
+def test_photo_of_a_dataset_is_turned_as_exif_says() -> None:
+    seen = np.zeros((6, 4), np.uint8)
+    seen[0] = 200
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Orientation] = 8
+    Image.fromarray(np.rot90(seen, -1).copy()).save(file, "PNG", exif=exif)
+    photos = Rows([(Image.open(io.BytesIO(file.getvalue())), label) for label in (0, 1)])
+    source = from_dataset(photos, photos)
+    assert source.train.inputs[1, 0].tolist() == seen.tolist()
+    # Held-out photos are as the training sees them, which gets them from the same Dataset.
+    assert to_examples(photos, "held_out").inputs.shape == (2, 1, 4, 6)
+
+
+def test_test_images_that_are_training_images_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    images = torch.arange(12, dtype=torch.uint8).reshape(3, 1, 2, 2)
+    labels = torch.tensor([0, 1, 0])
+    from_tensors(images, labels, images + 1, labels, name="apart")
+    assert not caplog.text
+    from_tensors(images, labels, images[[2, 0]] / 255, labels[:2], name="mine")
+    told = "data set 'mine': 2 of 2 test examples are training examples too, the first in row 0"
+    assert told in caplog.text
 
 
 def test_dataset_without_length_is_refused() -> None:

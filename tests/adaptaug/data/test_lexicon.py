@@ -5,11 +5,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from adaptaug.data import build_vocabulary, load, load_lexicon, synonym_table
 from adaptaug.data.lexicon import MAX_SYNONYMS
+from adaptaug.data.toy import entities, sentences
 from adaptaug.errors import AdaptAugError
 
 
@@ -142,6 +144,26 @@ def test_toy_lexicon_is_symmetric_and_within_the_toy_vocabulary(name: str) -> No
     assert all({word, *synonyms} <= known for word, synonyms in lexicon.items())
     assert all(word in lexicon[other] for word, others in lexicon.items() for other in others)
     assert synonym_table(source.vocabulary, lexicon)[1].count_nonzero() == len(lexicon)
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("sentences?seed=2", sentences), ("entities?seed=2", entities)]
+)
+def test_lexicon_of_a_made_up_task_is_that_of_its_seed(name: str, made: ModuleType) -> None:
+    assert load_lexicon(name) == made.lexicon(2) != made.lexicon(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("sentences", "a made-up task needs a seed, as in 'sentences?seed=17', got 'sentences'"),
+        ("entities?seed=x", "'seed' must be a whole number"),
+        ("entities?words=3", "options of generated data must be among seed, got 'words'"),
+    ],
+)
+def test_made_up_task_without_a_seed_is_refused(name: str, sentence: str) -> None:
+    with pytest.raises(AdaptAugError, match=re.escape(sentence)):
+        load_lexicon(name)
 
 
 def test_wordnet_export_is_read(shared_data: Callable[[str], Path]) -> None:

@@ -70,6 +70,17 @@ def test_data_set_is_loaded_once_and_preload_adds_one() -> None:
     assert load("mine") is mine
 
 
+def test_made_up_task_is_made_once_from_its_seed() -> None:
+    source = load("shapes?seed=17")
+    assert load("shapes?seed=17") is source
+    assert source.name == "shapes?seed=17"
+    assert source.modality == "image"
+    same = load("shapes?seed=0017")
+    assert same.name == "shapes?seed=0017"
+    assert torch.equal(same.train.inputs, source.train.inputs)
+    assert not torch.equal(load("shapes?seed=18").train.targets, source.train.targets)
+
+
 @pytest.mark.parametrize("column", ["image", "img", "photo"])
 @pytest.mark.parametrize("test", ["test", "validation"])
 def test_folder_of_parquet_images_is_read(tmp_path: Path, column: str, test: str) -> None:
@@ -123,14 +134,6 @@ def test_bad_row_is_refused_with_its_number_and_split(
     pattern = f"{re.escape(sentence)} (of )?split 'train' of data set '{re.escape(str(folder))}'"
     with pytest.raises(AdaptAugError, match=pattern):
         load(str(folder))
-
-
-def test_missing_test_split_is_refused(tmp_path: Path) -> None:
-    write(tmp_path / "d", [picture()] * 2, [0, 1])
-    with pytest.raises(
-        AdaptAugError, match="'train' and a split 'test' or 'validation', got train in"
-    ):
-        load(str(tmp_path / "d"))
 
 
 def test_missing_label_column_is_refused_with_the_columns(tmp_path: Path) -> None:
@@ -283,10 +286,10 @@ def test_folder_without_rows_is_refused(tmp_path: Path, has_file: bool) -> None:
 def test_error_of_the_hub_becomes_one_sentence(
     monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
 ) -> None:
-    def refuse(name: str) -> None:
+    def refuse(name: str, data_files: None) -> None:
         raise error
 
-    monkeypatch.setattr(hub, "load_dataset", refuse)
+    monkeypatch.setattr(hub, "load_dataset_builder", refuse)
     with pytest.raises(AdaptAugError, match=f"^{re.escape(sentence)}$"):
         load("no/such")
 

@@ -25,6 +25,9 @@ PLACE = "split 'train' of data set 'x'"
         ("a?", "a", ReadOptions()),
         ("a?size=64&mode=RGB", "a", ReadOptions(size=64, mode="RGB")),
         ("a?words=3", "a", ReadOptions(words=3)),
+        ("a?seed=0", "a", ReadOptions(seed=0)),
+        ("a?skip_broken=1&size=8", "a", ReadOptions(size=8, skip_broken=True)),
+        ("a?skip_broken=0", "a", ReadOptions()),
     ],
 )
 def test_name_is_parsed_into_place_and_options(name: str, place: str, options: ReadOptions) -> None:
@@ -38,12 +41,15 @@ def test_vocabulary_is_the_default_one_without_an_option() -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("crop=3", "must be among size, mode, words, each once, got 'crop=3' in data set 'a"),
-        ("size=3&size=3", "must be among size, mode, words, each once, got 'size=3'"),
+        ("crop=3", "mode, words, seed, skip_broken, each once, got 'crop=3' in data set 'a"),
+        ("size=3&size=3", "must be among size, mode, .*, each once, got 'size=3'"),
         ("size=0", "'size' must be a whole number of at least 1, got '0'"),
         ("size=big", "'size' must be a whole number of at least 1, got 'big'"),
         ("words", "'words' must be a whole number of at least 1, got ''"),
         ("mode=CMYK", "'mode' must be one of L, RGB, got 'CMYK'"),
+        ("skip_broken=yes", "'skip_broken' must be 0 or 1, got 'yes'"),
+        ("seed=-1", "'seed' must be a whole number from 0 to 4294967295, got '-1'"),
+        ("seed=4294967296", "'seed' must be a whole number from 0 to 4294967295, got '4294967296'"),
     ],
 )
 def test_unknown_or_wrong_option_is_refused(query: str, sentence: str) -> None:
@@ -54,9 +60,13 @@ def test_unknown_or_wrong_option_is_refused(query: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("digits?words=9", "options of image data must be among size, mode, got 'words'"),
+        ("digits?words=9", "of image data must be among size, mode, skip_broken, got 'words'"),
         ("opinions?size=9", "options of text data must be among words, got 'size'"),
         ("opinions?words=9", "the vocabulary of a built-in data set is fixed"),
+        ("digits?seed=9", "image data must be among size, mode, skip_broken, got 'seed'"),
+        ("opinions?skip_broken=1", "of text data must be among words, got 'skip_broken'"),
+        ("shapes?seed=9&size=9", "options of generated data must be among seed, got 'size'"),
+        ("shapes", "a made-up task needs a seed, as in 'shapes\\?seed=17', got 'shapes'"),
         ("/no/such/place?size=9", "must be an existing folder, got '/no/such/place'"),
     ],
 )
@@ -70,7 +80,7 @@ def test_image_becomes_its_central_square_with_antialias() -> None:
     pixels[:, 2:6] = [[0, 200, 100, 100]] * 4  # the central square
     pixels[:, :2] = pixels[:, 6:] = 255
     options = ReadOptions(size=1)
-    image, layout = decode(lambda _: Image.fromarray(pixels), 1, PLACE, None, options)
+    image, layout, _ = decode(lambda _: Image.fromarray(pixels), 1, PLACE, None, options)
     assert image.shape == (1, 1, 1, 1)
     assert layout.size == (1, 1)
     # As of resizing before cutting: a triangle over twice the square, 1 - distance / 4.
@@ -83,7 +93,7 @@ def test_images_of_many_sizes_and_modes_become_alike() -> None:
     images = [Image.new("RGB", (9, 5)), Image.new("L", (4, 4), 77), Image.new("P", (30, 60))]
     for mode, channels in (("L", 1), ("RGB", 3)):
         options = ReadOptions(size=6, mode=mode)
-        decoded, _ = decode(images.__getitem__, 3, PLACE, None, options)
+        decoded = decode(images.__getitem__, 3, PLACE, None, options).inputs
         assert decoded.shape == (3, channels, 6, 6)
         assert torch.equal(decoded[1], torch.full((channels, 6, 6), 77, dtype=torch.uint8))
 
@@ -98,7 +108,7 @@ def test_mixed_sizes_are_refused_with_the_option_that_helps() -> None:
 
 
 def test_mode_without_8_bit_pixels_is_refused_in_any_row() -> None:
-    images = [Image.new("RGB", (8, 8)), Image.new("I;16", (8, 8))]
+    images = [Image.new("RGB", (8, 8)), Image.new("F", (8, 8))]
     with pytest.raises(AdaptAugError, match=r"one of the modes .* in row 1 of"):
         decode(images.__getitem__, 2, PLACE, None, ReadOptions(mode="RGB"))
 
@@ -119,14 +129,14 @@ def test_folder_of_images_of_many_sizes_is_read(tmp_path: Path) -> None:
         for label in ("cat", "dog"):
             folder = tmp_path / split / label
             folder.mkdir(parents=True)
-            for number, mode in enumerate(("L", "RGB")):
+            for number, mode in enumerate(("L", "RGB", "P", "RGBA", "LA", "1", "I;16")):
                 file = io.BytesIO()
                 Image.new(mode, (8 + number, 12)).save(file, "PNG")
                 (folder / f"{number}.png").write_bytes(file.getvalue())
     with pytest.raises(AdaptAugError, match="its name can set one"):
         load(str(tmp_path))
     source = load(f"{tmp_path}?size=10&mode=RGB")
-    assert source.train.inputs.shape == (4, 3, 10, 10)
+    assert source.train.inputs.shape == (14, 3, 10, 10)
     assert source.name == f"{tmp_path}?size=10&mode=RGB"
 
 

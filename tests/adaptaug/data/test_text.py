@@ -39,6 +39,16 @@ def test_tagged_sentences_become_ids_and_tags() -> None:
     assert source.test.inputs[0, 2] == UNKNOWN  # case is kept
 
 
+@pytest.mark.parametrize("tell", [True, False])
+def test_test_sentences_that_are_training_sentences_are_told(
+    caplog: pytest.LogCaptureFixture, tell: bool
+) -> None:
+    from_texts(TEXTS, LABELS, ["bad film", TEXTS[2], "BAD"], LABELS, tell=tell)
+    from_tagged(TOKENS, TAGS, TOKENS[1:], TAGS[1:], tell=tell)
+    assert caplog.text.count("data set 'texts': 1 of 3 test examples are training") == tell
+    assert caplog.text.count("data set 'tagged': 1 of 1 test examples are training") == tell
+
+
 def test_images_have_no_vocabulary() -> None:
     images, labels = torch.zeros(2, 1, 4, 4), torch.tensor([0, 1])
     source = from_tensors(images, labels, images, labels)
