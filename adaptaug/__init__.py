@@ -14,6 +14,7 @@ from adaptaug.policy.policy import Policy, load_policy, save_policy
 from adaptaug.utils.lazy import on_first_use
 
 if TYPE_CHECKING:
+    from adaptaug.evaluation.audit import audit
     from adaptaug.ops.wrapped import wrap
     from adaptaug.training.task import Task
 
@@ -28,6 +29,7 @@ __all__ = [
     "Ramp",
     "Random",
     "Task",
+    "audit",
     "load_policy",
     "ops_for",
     "register",
@@ -36,5 +38,10 @@ __all__ = [
 ]
 
 __getattr__ = on_first_use(
-    __name__, {"Task": "adaptaug.training.task", "wrap": "adaptaug.ops.wrapped"}
+    __name__,
+    {
+        "Task": "adaptaug.training.task",
+        "audit": "adaptaug.evaluation.audit",
+        "wrap": "adaptaug.ops.wrapped",
+    },
 )

@@ -1,6 +1,6 @@
 """Predictions of a model and their metrics: loss, accuracy, precision, recall and F1."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,9 @@ from adaptaug.data.batches import channels_last, flat, longest_sentences, to_flo
 from adaptaug.data.examples import Examples
 from adaptaug.data.vocabulary import IGNORED, PAD
 from adaptaug.errors import AdaptAugError
+
+LARGEST_BATCH = 2**22
+"""Input values that a model predicts at a time: 27 RGB images of 224 pixels, 256 of 64 pixels."""
 
 
 def accuracy(predicted: Tensor, targets: Tensor) -> float:
@@ -44,6 +47,7 @@ def precision_recall_f1(
     from adaptaug.utils.optional import needs
 
     if targets.ndim == 1:
+        predicted, targets = predicted[targets != IGNORED], targets[targets != IGNORED]
         with needs("search", "the F1 score"):  # imported here, as it takes a second
             from sklearn.metrics import precision_recall_fscore_support
 
@@ -54,11 +58,11 @@ def precision_recall_f1(
         with needs("search", "the F1 score of tags"):  # imports scikit-learn, too
             from seqeval.metrics import sequence_labeling
 
-        lengths = (targets != IGNORED).sum(1).tolist()
+        known = targets != IGNORED  # also between the tokens of a tokenizer
         true, guessed = (
             [
-                [classes[tag] for tag in row[:length]]
-                for row, length in zip(tags.tolist(), lengths, strict=True)
+                [classes[tag] for tag in row[kept].tolist()]
+                for row, kept in zip(tags.cpu(), known.cpu(), strict=True)
             ]
             for tags in (targets, predicted)
         )
@@ -120,25 +124,68 @@ def evaluate(model: nn.Module, examples: Examples, scorer: Scorer | None = None)
 
 
 @torch.no_grad()
-def predict(model: nn.Module, inputs: Tensor, batch_size: int = 256) -> Tensor:
+def predict(model: nn.Module, inputs: Tensor | Iterable[Tensor], batch_size: int = 256) -> Tensor:
     """Logits (N, K), or (N, L, K) of a tagger, for images or sentences (N, ...).
 
     The model predicts in evaluation mode; afterwards each of its modules is in the mode that it was
     in before. A model whose attribute `ignores_padding` is true, as in AdaptAug's own children,
     gets the sentences sorted by length and cut to the longest of each batch. Any other model gets
-    them as they are.
+    them as they are. Images are laid out channels-last only for models whose weights are.
+
+    Args:
+        model: maps images or ids to logits.
+        inputs: one tensor, or the parts of one, which are predicted as if they were joined, but of
+            which only as many are held at a time as make a batch.
+        batch_size: rows at a time, at most; fewer if they have more than `LARGEST_BATCH` values.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
+    last = is_channels_last(model)
     try:
-        if inputs.ndim == 2 and getattr(model, "ignores_padding", False):
+        if not isinstance(inputs, Tensor):
+            batches: Iterable[Tensor] = _regrouped(inputs, batch_size)
+        elif inputs.ndim == 2 and getattr(model, "ignores_padding", False):
             return _predict_by_length(model, inputs, batch_size)
-        return torch.cat(
-            [model(channels_last(to_float(part))) for part in inputs.split(batch_size)]
-        )
+        else:
+            batches = inputs.split(_rows(inputs, batch_size))
+        floats = (to_float(batch) for batch in batches)
+        return torch.cat([model(channels_last(part) if last else part) for part in floats])
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def is_channels_last(model: nn.Module) -> bool:
+    """Whether a model's convolutions are laid out channels-last, and so want such images."""
+    return any(
+        weight.ndim == 4
+        and weight.is_contiguous(memory_format=torch.channels_last)
+        and not weight.is_contiguous()
+        for weight in model.parameters()
+    )
+
+
+def _rows(inputs: Tensor, batch_size: int) -> int:
+    """Rows of a batch of such inputs (N, ...)."""
+    return max(1, min(batch_size, LARGEST_BATCH // max(1, inputs.shape[1:].numel())))
+
+
+def _regrouped(parts: Iterable[Tensor], batch_size: int) -> Iterator[Tensor]:
+    """The batches of the parts joined, without joining them all."""
+    held: Tensor | None = None  # rows for the next batch, fewer than it takes
+    for part in parts:
+        size, used, rows = _rows(part, batch_size), 0, part
+        while used < len(part):
+            missing = size - (0 if held is None else len(held))
+            rows = part[used : used + missing]
+            # A copy, so that the part is not kept for a few of its rows.
+            held, used = torch.cat([rows] if held is None else [held, rows]), used + missing
+            if len(held) == size:
+                yield held
+                held = None
+        del part, rows
+    if held is not None:
+        yield held
 
 
 def measure(logits: Tensor, targets: Tensor, scorer: Scorer | None = None) -> Metrics:

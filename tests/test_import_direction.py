@@ -41,7 +41,6 @@ FORBIDDEN = {
     },
     "adaptaug.controllers": {"adaptaug.generative", "adaptaug.children"},
     "adaptaug.policy": {"adaptaug.generative", "adaptaug.children"},
-    "adaptaug.commands": {"adaptaug.evaluation", "adaptaug.training"},
 }  # fmt: skip
 """What a package or folder must not import, although it lies below or outside."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MOST = 50
-"""Modules of the project's own."""
+MOST = 70
+"""Modules of the project's own: an Augmenter takes batches, models and tokenizers of many forms."""
 
 UNWANTED = (
     "adaptaug.training",

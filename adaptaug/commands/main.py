@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from adaptaug.commands.audit import audited
 from adaptaug.commands.search import HOW_TO_SEARCH
 from adaptaug.commands.show import card
 from adaptaug.errors import AdaptAugError
@@ -21,6 +22,7 @@ examples:
   adaptaug show runs/mine/policy   one of your own
   adaptaug show someone/policy     one on the Hugging Face hub
   adaptaug search                  how to search a policy on your own data
+  adaptaug audit path/or/hub-id    which ops keep the labels of your own data
 """
 
 
@@ -50,6 +52,8 @@ def _text(options: argparse.Namespace) -> str:
     """What the subcommand prints."""
     if options.command == "search":
         return HOW_TO_SEARCH
+    if options.command == "audit":
+        return audited(options.dataset, options.lexicon, options.figure)
     return card(options.policy, load_policy(options.policy))
 
 
@@ -69,4 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     explanation = "say how to search a policy, on digits or on your own data"
     commands.add_parser("search", help=explanation, description=explanation)
+    explanation = "say which ops keep the labels of a data set, at three strengths; seconds"
+    audit = commands.add_parser("audit", help=explanation, description=explanation)
+    audit.add_argument("dataset", metavar="DATASET", help="'digits', a folder, or a hub id")
+    audit.add_argument("--lexicon", metavar="FILE", help="synonyms, for sentences; or 'wordnet'")
+    audit.add_argument(
+        "--figure", metavar="FILE", help="PNG of the worst op's images; default audit.png"
+    )
     return parser

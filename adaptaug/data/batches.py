@@ -65,6 +65,30 @@ def longest_sentences(ids: Tensor, size: int) -> Sequence[int]:
     return lengths
 
 
+def representative(targets: Tensor, count: int, seed: int) -> Tensor:
+    """Draws rows in which each class has its share, as data may be ordered by class.
+
+    Args:
+        targets: int64 (N,) classes, or (N, L) tags, whose rows are drawn without regard to tags.
+        count: rows to draw.
+        seed: seeds the draw.
+
+    Returns:
+        int64 (min(count, N),) on the targets' device; all rows in their order if N <= count.
+    """
+    if len(targets) <= count:
+        return torch.arange(len(targets), device=targets.device)
+    rows = torch.randperm(len(targets), generator=torch.Generator().manual_seed(seed))
+    if targets.ndim == 1:
+        _, classes, sizes = targets.cpu()[rows].unique(return_inverse=True, return_counts=True)
+        by_class = classes.argsort(stable=True)
+        first = (sizes.cumsum(0) - sizes)[classes[by_class]]  # where its class begins
+        rank = torch.empty_like(rows)  # of a row among those of its class
+        rank[by_class] = torch.arange(len(rows)) - first
+        rows = rows[((rank + 0.5) / sizes[classes]).argsort(stable=True)]
+    return rows[:count].to(targets.device)
+
+
 def _even(first: Tensor, second: Tensor, fill: int) -> list[Tensor]:
     """Both (N, L) padded on the right with `fill` to one length; other shapes unchanged."""
     if first.ndim != 2:

@@ -60,7 +60,8 @@ class Vocabulary:
         if tuple(self.words[: len(SPECIALS)]) != SPECIALS:
             raise AdaptAugError(
                 f"a vocabulary must begin with {', '.join(SPECIALS)}, "
-                f"got {', '.join(map(repr, self.words[: len(SPECIALS)]))}"
+                f"got {', '.join(map(repr, self.words[: len(SPECIALS)]))}; "
+                "in place of one, an Augmenter takes a Hugging Face tokenizer itself"
             )
         if len(set(self.words)) < len(self.words):
             twice = next(word for row, word in enumerate(self.words) if word in self.words[:row])

@@ -15,28 +15,28 @@ from torch.nn import functional
 from adaptaug.data.examples import Examples
 from adaptaug.data.lexicon import Lexicon, synonym_table
 from adaptaug.data.tags import tag_parts
-from adaptaug.data.vocabulary import PAD, Vocabulary
+from adaptaug.data.vocabulary import IGNORED, MASK, PAD, Vocabulary
 from adaptaug.errors import AdaptAugError
 from adaptaug.ops.stop_words import STOP_WORDS
 from adaptaug.utils.types import Modality
 
 
 @dataclass(frozen=True, eq=False)
-class _Tensors:
+class Tensors:
     """Base of the tables: a dataclass whose tensors, nested ones too, change device together."""
 
     def to(self, device: torch.device | str) -> Self:
         """The same tables on `device`."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {
-            name: value.to(device) if isinstance(value, Tensor | _Tensors) else value
+            name: value.to(device) if isinstance(value, Tensor | Tensors) else value
             for name, value in values.items()
         }
         return type(self)(**moved)
 
 
 @dataclass(frozen=True, eq=False)
-class TagTables(_Tensors):
+class TagTables(Tensors):
     """The training tokens of each of the K tags, and the training mentions of each type.
 
     A mention is the tokens of one entity: a "B-X" and the "I-X" that follow it.
@@ -67,17 +67,20 @@ class TagTables(_Tensors):
 
 
 @dataclass(frozen=True, eq=False)
-class TokenTables(_Tensors):
+class TokenTables(Tensors):
     """The lookup tables of all token ops; `build_tables` makes them."""
 
     vocabulary_size: int
     """Number of ids V."""
     synonyms: Tensor | None
-    """int64 (V, S): ids of each word's synonyms, padded with `PAD`; None without a lexicon."""
+    """int64 (V, S): ids of each word's synonyms, padded with `PAD`; None without a lexicon. With a
+    tokenizer, the last row is that of all ids above it, see `adaptaug.ops.words`."""
     synonym_counts: Tensor | None
     """int64 (V,): number of synonyms of each word, 0 for stop words; None without a lexicon."""
     tags: TagTables | None
     """Tokens and mentions by tag; None if each sentence has one label."""
+    mask: int = MASK
+    """Id that replaces a masked word."""
 
 
 def build_tables(
@@ -100,12 +103,12 @@ def build_tables(
         AdaptAugError: no word of the vocabulary except stop words has a synonym within the
             vocabulary, or a tag is not in BIO form.
     """
-    synonyms, counts = (None, None) if lexicon is None else _synonyms(vocabulary, lexicon)
+    synonyms, counts = (None, None) if lexicon is None else synonyms_within(vocabulary, lexicon)
     tags = tag_tables(train, classes) if modality == "tagging" else None
     return TokenTables(len(vocabulary), synonyms, counts, tags).to(train.inputs.device)
 
 
-def _synonyms(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
+def synonyms_within(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]:
     """Synonyms (V, S) and their counts (V,), which are 0 for stop words."""
     synonyms, counts = synonym_table(vocabulary, lexicon)
     stop = torch.tensor([word.lower() in STOP_WORDS for word in vocabulary.words])
@@ -119,7 +122,10 @@ def _synonyms(vocabulary: Vocabulary, lexicon: Lexicon) -> tuple[Tensor, Tensor]
 
 
 def tag_tables(train: Examples, classes: Sequence[str]) -> TagTables:
-    """The tables of tagged examples: ids (N, L) with tags (N, L) in BIO form."""
+    """The tables of tagged examples: ids (N, L) with tags (N, L) in BIO form.
+
+    Tokens whose tag is `IGNORED` are left out.
+    """
     size, parts = len(classes), [tag_parts(name) for name in classes]
     kinds = {kind: torch.tensor([k == kind for k, _ in parts]) for kind in "BIO"}
     number = {name: index for index, name in enumerate(classes)}
@@ -127,7 +133,7 @@ def tag_tables(train: Examples, classes: Sequence[str]) -> TagTables:
         number.get(f"I-{entity}", index) if kind == "B" else index
         for index, (kind, entity) in enumerate(parts)
     ]
-    valid = (train.inputs != PAD).cpu()
+    valid = (train.targets != IGNORED).cpu()
     ids, tags = train.inputs.cpu()[valid], train.targets.cpu()[valid]
     token_counts = tags.bincount(minlength=size)
     first = kinds["B"][tags].nonzero()[:, 0]

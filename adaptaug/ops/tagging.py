@@ -1,7 +1,8 @@
 """Ops for tagged sentences that keep each tag true of its token, after Dai and Adel (2020).
 
-Tags stay in BIO form, with `IGNORED` at padding. Difference from the paper: the amount is the
-probability for each token, mention or segment, and each sample draws its own.
+Tags stay in BIO form, with `IGNORED` at padding and, with a tokenizer, at words that its user left
+out. Difference from the paper: the amount is the probability for each token, mention or segment,
+and each sample draws its own.
 """
 
 import torch
@@ -12,7 +13,18 @@ from adaptaug.data.vocabulary import IGNORED, PAD
 from adaptaug.ops.lookup import TagTables, TokenTables
 from adaptaug.ops.op import Op, register
 from adaptaug.ops.text import TEXT_OPS, replaced
-from adaptaug.ops.tokens import below, chosen, look, places, present, put, shuffled
+from adaptaug.ops.tokens import (
+    below,
+    chosen,
+    laid_out,
+    latest,
+    look,
+    places,
+    present,
+    put,
+    shuffled,
+    take,
+)
 from adaptaug.utils.types import Modality
 
 Tagged = tuple[Tensor, Tensor]
@@ -28,7 +40,7 @@ def labelwise(
     """
     table = _tag_tables(tables)
     mask = chosen(ids, amount, generator)
-    mask &= (table.token_counts > 0)[_index(tags)]
+    mask &= (table.token_counts > 0)[_index(tags)] & (tags != IGNORED)
     at = places(mask)
     tag = look(tags, at)
     nth = table.token_starts[tag] + below(table.token_counts[tag], generator)
@@ -56,15 +68,15 @@ def mention(
     head = look(tags, at)
     nth = table.mention_starts[head] + below(table.mention_counts[head], generator)
     choice = put(torch.zeros_like(ids), heads, at, nth)
-    gone = table.inside[tag] & present(ids) & heads.gather(1, _latest(table.begins[tag]))
+    gone = table.inside[tag] & present(ids) & heads.gather(1, latest(table.begins[tag]))
     sizes = torch.where(heads, table.mention_lengths[choice], ~gone)
 
-    source, offset = _laid_out(sizes)
-    new = _take(heads, source, 0)
+    source, offset = laid_out(sizes)
+    new = take(heads, source, 0)
     widest = table.mentions.shape[1] - 1
-    words = table.mentions[_take(choice, source, 0), offset.clamp(0, widest)]
-    result = torch.where(new, words, _take(ids, source, PAD))
-    tags = _take(tags, source, IGNORED)
+    words = table.mentions[take(choice, source, 0), offset.clamp(0, widest)]
+    result = torch.where(new, words, take(ids, source, PAD))
+    tags = take(tags, source, IGNORED)
     return result, torch.where(new & (offset > 0), table.continued[_index(tags)], tags)
 
 
@@ -78,33 +90,11 @@ def segments(
     table, tag = _tag_tables(tables), _index(tags)
     before = functional.pad(tags[:, :-1], (1, 0), value=IGNORED)
     starts = table.begins[tag] | (~table.inside[tag] & (tags != before))
-    picked = (chosen(ids, amount, generator) & starts).gather(1, _latest(starts))
+    picked = (chosen(ids, amount, generator) & starts).gather(1, latest(starts))
     number = starts.flatten().cumsum(0).view(ids.shape)
     mask = picked & present(ids)
     at = places(mask)
     return shuffled(ids, mask, at, look(number, at, ids.numel()), generator), tags
-
-
-def _laid_out(sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """Lays out rows in which each token occupies `sizes` (B, L) positions; the excess is cut off.
-
-    Returns:
-        The old token at each position of the new row, int64 (B, L) in 0..L, where L means none;
-        and how many positions of that token precede this one, int64 (B, L).
-    """
-    count, width = sizes.shape
-    ends = sizes.cumsum(dim=1)
-    # The token at a position is the number of tokens that end at or before it.
-    ended = ends.new_zeros(count, width + 1)
-    ended.scatter_add_(1, ends.clamp(max=width), torch.ones_like(ends))
-    source = ended[:, :width].cumsum(dim=1)
-    place = torch.arange(width, device=sizes.device)
-    return source, place - _take(ends - sizes, source, 0)
-
-
-def _take(values: Tensor, source: Tensor, beyond: int) -> Tensor:
-    """The values (B, L) of the tokens that `source` gives in each row, `beyond` for token L."""
-    return functional.pad(values, (0, 1), value=beyond).gather(1, source)
 
 
 def _tag_tables(tables: TokenTables) -> TagTables:
@@ -116,12 +106,6 @@ def _tag_tables(tables: TokenTables) -> TagTables:
 def _index(tags: Tensor) -> Tensor:
     """Tags as valid indices: at padding, `IGNORED` becomes 0."""
     return tags.clamp(min=0)
-
-
-def _latest(mask: Tensor) -> Tensor:
-    """For each position, the last one up to it where the mask is true, else 0: (B, L)."""
-    place = torch.arange(mask.shape[1], device=mask.device)
-    return torch.where(mask, place, 0).cummax(dim=1).values
 
 
 _SHARE = "share of the words"

@@ -8,7 +8,6 @@ that synonyms must be in the vocabulary. As in EDA, stop words have no synonyms.
 import torch
 from torch import Generator, Tensor
 
-from adaptaug.data.vocabulary import MASK
 from adaptaug.ops.lookup import TokenTables
 from adaptaug.ops.op import Op, register
 from adaptaug.ops.tokens import below, chosen, deleted, look, places, put, shuffled, widened
@@ -55,10 +54,10 @@ def deletion(
 
 
 def masking(
-    ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, _tables: TokenTables
+    ids: Tensor, tags: Tensor | None, amount: Tensor, generator: Generator, tables: TokenTables
 ) -> Tokens:
-    """Replaces each token by `MASK` with probability amount."""
-    return torch.where(chosen(ids, amount, generator), MASK, ids), tags
+    """Replaces each token by the mask with probability amount."""
+    return torch.where(chosen(ids, amount, generator), tables.mask, ids), tags
 
 
 def replaced(ids: Tensor, mask: Tensor, generator: Generator, tables: TokenTables) -> Tensor:
@@ -90,16 +89,23 @@ def inserted(
 def has_synonyms(ids: Tensor, tables: TokenTables) -> Tensor:
     """Which words have a synonym: bool, of the shape of ids."""
     assert tables.synonym_counts is not None
-    return (tables.synonym_counts > 0).index_select(0, ids.flatten()).view(ids.shape)
+    known = tables.synonym_counts > 0
+    return known.index_select(0, _row(ids.flatten(), known)).view(ids.shape)
 
 
 def synonyms_of(words: Tensor, generator: Generator, tables: TokenTables) -> Tensor:
     """A random synonym of each of n words; the word itself if it has none: (n,)."""
     assert tables.synonyms is not None
     assert tables.synonym_counts is not None
-    count = tables.synonym_counts.index_select(0, words)
-    nth = words * tables.synonyms.shape[1] + below(count, generator)
+    row = _row(words, tables.synonyms)
+    count = tables.synonym_counts.index_select(0, row)
+    nth = row * tables.synonyms.shape[1] + below(count, generator)
     return torch.where(count > 0, tables.synonyms.flatten().index_select(0, nth), words)
+
+
+def _row(words: Tensor, table: Tensor) -> Tensor:
+    """The rows of a table in which words are; words beyond the table share its last row."""
+    return words.clamp(max=len(table) - 1)
 
 
 _SHARE = "share of the words"

@@ -123,6 +123,34 @@ def widened(ids: Tensor, mask: Tensor, at: Tensor, words: Tensor) -> Tensor:
     return result[1:].view(count, wide)[:, :width].contiguous()
 
 
+def laid_out(sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """Lays out rows in which each token occupies `sizes` (B, L) positions; the excess is cut off.
+
+    Returns:
+        The old token at each position of the new row, int64 (B, L) in 0..L, where L means none;
+        and how many positions of that token precede this one, int64 (B, L).
+    """
+    count, width = sizes.shape
+    ends = sizes.cumsum(dim=1)
+    # The token at a position is the number of tokens that end at or before it.
+    ended = ends.new_zeros(count, width + 1)
+    ended.scatter_add_(1, ends.clamp(max=width), torch.ones_like(ends))
+    source = ended[:, :width].cumsum(dim=1)
+    place = torch.arange(width, device=sizes.device)
+    return source, place - take(ends - sizes, source, 0)
+
+
+def take(values: Tensor, source: Tensor, beyond: int) -> Tensor:
+    """The values (B, L) of the tokens that `source` gives in each row, `beyond` for token L."""
+    return functional.pad(values, (0, 1), value=beyond).gather(1, source)
+
+
+def latest(mask: Tensor) -> Tensor:
+    """For each position, the last one up to it where the mask is true, else 0: (B, L)."""
+    place = torch.arange(mask.shape[1], device=mask.device)
+    return torch.where(mask, place, 0).cummax(dim=1).values
+
+
 def _less(values: Tensor, limit: Tensor) -> Tensor:
     """`values < limit`; on a CPU, numpy compares several times as fast as torch."""
     if values.is_cuda:

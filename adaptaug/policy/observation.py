@@ -6,7 +6,7 @@ chance, times are fractions of the run, and budgets are logarithms.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from adaptaug.data import IGNORED, Examples
-from adaptaug.data.batches import flat, hard, to_float
+from adaptaug.data.batches import flat, hard, representative, to_float
 from adaptaug.errors import AdaptAugError
 from adaptaug.metrics import Metrics, Scorer, evaluate, measure, predict
 from adaptaug.ops import OpSpace
@@ -77,7 +77,8 @@ OP_FEATURES = (
 )
 """Features of each op, in this order, each with its definition and its range after clipping.
 
-* A probe applies this op alone, at PROBE_MAGNITUDE, to the first PROBE_SIZE validation examples.
+* A probe applies this op alone, at PROBE_MAGNITUDE, to up to PROBE_SIZE validation examples, in
+  which each class has its share; see `representative`.
 * probe_loss and probe_accuracy are 0 without a probe: at progress 0, when an untrained child cannot
   tell ops apart; at progress 1, when no decision follows; and for ops that do not apply.
 * So after the first probe probe_loss_change equals probe_loss, and at progress 1 it is the negative
@@ -199,12 +200,12 @@ class Observer:
     """Training examples, not augmented; the first PROBE_SIZE are used. May be replaced by others,
     at most PROBE_SIZE."""
     validation: Examples
-    """Held-out examples: loss and score are measured on all, probes use the first PROBE_SIZE.
+    """Held-out examples: loss and score are measured on all, probes use PROBE_SIZE of them.
     Without any (N = 0) the `HELD_OUT_FEATURES` are NaN after progress 0."""
     num_classes: int
     """Number of classes or tags, K."""
     seed: int
-    """Seeds the draws of the probes."""
+    """Seeds the draw of the probe batch, and the draws of the probes."""
     scorer: Scorer = field(default_factory=Scorer)
     """Metric of train_score and validation_score; batch_accuracy and probe_accuracy are always
     accuracies."""
@@ -216,8 +217,8 @@ class Observer:
         """Selects the training examples and the probe batch, and finds which ops apply."""
         self.train = Examples(self.train.inputs[:PROBE_SIZE], self.train.targets[:PROBE_SIZE])
         self.applies = applicable(self.op_space, self.validation)
-        self._probe_inputs = to_float(self.validation.inputs[:PROBE_SIZE])
-        self._probe_targets = self.validation.targets[:PROBE_SIZE]
+        self._probed = representative(self.validation.targets, PROBE_SIZE, self.seed)
+        self._probe_targets = self.validation.targets[self._probed]
 
     @property
     def validates(self) -> bool:
@@ -274,7 +275,7 @@ class Observer:
         n_ops = len(self.op_space)
         probed = np.zeros((n_ops, 3))
         if self.validates and asked & {*PROBE_FEATURES}:
-            probed = self._probe_features(model, situation, scale, logits[:PROBE_SIZE])
+            probed = self._probe_features(model, situation, scale, logits[self._probed])
         chosen = np.array(self._magnitudes or [[0.0] * n_ops])
         ops = np.column_stack([probed, chosen[-1], chosen.mean(0), self.applies])
         known = asked if self.validates or untrained else asked - {*HELD_OUT_FEATURES}
@@ -328,20 +329,17 @@ class Observer:
     def _probe(self, model: nn.Module, scale: float, clean: torch.Tensor) -> np.ndarray:
         """The features probe_loss and probe_accuracy, (n_ops, 2); 0 for ops that do not apply."""
         n_ops = len(self.op_space)
-        generator = torch.Generator(self._probe_inputs.device).manual_seed(self.seed)
         tried = [index for index in range(n_ops) if self.applies[index]]
         result = np.zeros((n_ops, 2))
         if not tried:
             return result
-        batches, labels = [], [self._probe_targets]
-        for index in tried:
-            magnitudes = [PROBE_MAGNITUDE * (index == other) for other in range(n_ops)]
-            inputs, targets = self.op_space.apply(
-                self._probe_inputs, self._probe_targets, magnitudes, generator, self.num_classes
-            )
-            batches.append(inputs)
-            labels.append(hard(targets))
-        predicted = torch.cat([clean, predict(model, torch.cat(batches))])
+        labels = [self._probe_targets]
+        probed = self._outputs(tried, labels)
+        # Images are predicted op by op, so that few are held at a time; sentences are small, and
+        # are sorted by length all together.
+        images = self.validation.modality == "image"
+        inputs = probed if images else torch.cat(list(probed))
+        predicted = torch.cat([clean, predict(model, inputs)])
         logits, targets = flat(predicted, torch.cat(labels))
         known = (targets != IGNORED).view(len(labels), -1).sum(1)
         loss = functional.cross_entropy(logits, targets, reduction="none")
@@ -350,6 +348,20 @@ class Observer:
         result[tried, 0] = ((loss[1:] - loss[0]) / scale).cpu().numpy()
         result[tried, 1] = (hits[1:] - hits[0]).cpu().numpy()
         return result
+
+    def _outputs(self, tried: Sequence[int], labels: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The probe batch under each of these ops; appends its targets to `labels`."""
+        inputs = to_float(self.validation.inputs[self._probed])
+        generator = torch.Generator(inputs.device).manual_seed(self.seed)
+        for index in tried:
+            magnitudes = [PROBE_MAGNITUDE * (index == o) for o in range(len(self.op_space))]
+            with torch.autocast(inputs.device.type, enabled=False):  # half precision blurs warps
+                output, targets = self.op_space.apply(
+                    inputs, self._probe_targets, magnitudes, generator, self.num_classes
+                )
+            labels.append(hard(targets))
+            yield output
+            del output  # while the next is computed
 
     def _above_chance(self, score: float) -> float:
         return (score - 1 / self.num_classes) / (1 - 1 / self.num_classes)

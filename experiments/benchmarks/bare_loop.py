@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from adaptaug.children import build_child
 from adaptaug.data import Examples, load, split
-from adaptaug.data.batches import channels_last, to_float
+from adaptaug.data.batches import channels_last, representative, to_float
 from adaptaug.metrics import Metrics, evaluate, measure, predict
 from adaptaug.ops import OpSpace
 from adaptaug.policy.observation import PROBE_MAGNITUDE, PROBE_SIZE
@@ -79,8 +79,9 @@ def probe(
 
     `logits` (N, K) are the model's on all held-out examples, clean.
     """
-    clean, classes = logits[:PROBE_SIZE], logits.shape[1]
-    inputs, targets = to_float(validation.inputs[:PROBE_SIZE]), validation.targets[:PROBE_SIZE]
+    rows, classes = representative(validation.targets, PROBE_SIZE, seed), logits.shape[1]
+    clean, targets = logits[rows], validation.targets[rows]
+    inputs = to_float(validation.inputs[rows])
     draws = torch.Generator().manual_seed(seed)
     views = []
     for index in range(len(op_space)):

@@ -84,6 +84,55 @@ def test_loss_and_score_match_hand_computation() -> None:
     assert predict(Half(), inputs, batch_size=3).shape == (4, 2)
 
 
+class Layout(nn.Module):
+    """Notes whether its images are channels-last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+        self.last: list[bool] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.last.append(not images.is_contiguous())
+        logits: Tensor = self.conv(images).mean((2, 3))
+        return logits
+
+
+def test_images_are_laid_out_as_the_weights_of_the_model() -> None:
+    model, images = Layout(), torch.rand(5, 3, 4, 4)
+    expected = predict(model, images)
+    model.to(memory_format=torch.channels_last)
+    assert torch.allclose(predict(model, images), expected, atol=1e-6)
+    assert model.last == [False, True]
+
+
+class Sizes(nn.Module):
+    """Notes the sizes of its batches; the logits are the images' first pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append(len(images))
+        return images[:, 0, 0, :2]
+
+
+@pytest.mark.parametrize("sizes", [[10, 10, 10], [3, 1, 22, 4], [30], [8, 8], [16, 0, 3]])
+def test_parts_are_predicted_as_if_they_were_joined(sizes: list[int]) -> None:
+    images = torch.rand(sum(sizes), 1, 2, 2)
+    joined, parts = Sizes(), Sizes()
+    expected = predict(joined, images, batch_size=8)
+    assert torch.equal(predict(parts, iter(images.split(sizes)), batch_size=8), expected)
+    assert parts.sizes == joined.sizes
+
+
+def test_batches_of_large_images_are_small() -> None:
+    model = Sizes()
+    assert predict(model, torch.zeros(60, 3, 224, 224, dtype=torch.uint8)).shape == (60, 2)
+    assert model.sizes == [27, 27, 6]
+
+
 def test_prediction_does_not_change_model_or_random_state() -> None:
     model = Half().train()
     model.norm.eval()  # frozen, as in fine-tuning

@@ -112,12 +112,16 @@ def augmenter(
     """Makes an Augmenter for 12 batches of 16 digits; a controller acts on four ops by default."""
 
     def make(chosen: Any = None, model: nn.Module | None = None, **settings: Any) -> Augmenter:
-        budget: dict[str, Any] = {"total_steps": 12, "n_train": 100, "batch_size": 16}
+        budget: dict[str, Any] = {
+            "total_steps": 12, "n_train": 100, "batch_size": 16, "seed": 0,
+        }  # fmt: skip
         if isinstance(chosen, Controller):
             budget["ops"] = OPS
         settings = budget | settings
         held_out = settings.pop("held_out", digits.validation)
-        return Augmenter(chosen or policy(), model or child(), held_out, **settings)
+        return Augmenter(
+            chosen or policy(), child() if model is None else model, held_out, **settings
+        )
 
     return make
 

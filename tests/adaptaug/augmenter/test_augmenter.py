@@ -29,7 +29,7 @@ def test_bundled_policy_trains_digits_and_leaves_hflip_off(
     steps, model, train = 200, child(), digits.train
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, steps)
-    using = Augmenter("digits", model, digits.validation, total_steps=steps, n_train=100)
+    using = Augmenter("digits", model, digits.validation, total_steps=steps, n_train=100, seed=0)
     generator = torch.Generator().manual_seed(0)
     order = torch.cat([torch.randperm(100, generator=generator) for _ in range(64)])
     with RandomStream(0).active():
@@ -45,7 +45,6 @@ def test_bundled_policy_trains_digits_and_leaves_hflip_off(
     assert evaluate(model, digits.test).score > 0.85
     assert tuple(using.magnitudes) == load_policy("digits").ops
     assert using.magnitudes["hflip"] == 0
-    assert max(using.magnitudes.values()) > 0.01  # it fades out
     assert max(using.magnitudes.values()) > 0.01  # it fades out
 
 
@@ -146,21 +145,36 @@ def test_held_out_data_may_have_any_form(
     assert all(np.array_equal(seen[0], other) for other in seen)
 
 
-def test_calls_beyond_total_steps_keep_the_magnitudes_and_warn_once(
-    augmenter: Make, batch: Batch, caplog: pytest.LogCaptureFixture
+def test_seed_is_torchs_by_default_and_random_state_stays(
+    augmenter: Make, batch: Batch, child: Callable[..., SmallCNN]
 ) -> None:
-    using = augmenter()
-    with caplog.at_level(logging.WARNING):
-        for step in range(12):
-            using(*batch(step))
-        last = using.magnitudes
-        assert caplog.records == []
-        for step in range(3):
-            using(*batch(step))
-            using.record(1.0, 0.5)
-    assert using.magnitudes == last
+    model = child()
+
+    def first(seed: int | None) -> Tensor:
+        return augmenter(model=model, seed=seed)(*batch(0))[0]
+
+    with RandomStream(5).active():
+        state = torch.get_rng_state()
+        assert torch.equal(first(None), first(5))
+        assert torch.equal(torch.get_rng_state(), state)
+    with RandomStream(6).active():
+        assert torch.equal(first(None), first(6))
+        assert not torch.equal(first(None), first(5))
+
+
+def test_a_run_that_is_left_alone_says_so_once_with_the_reason(
+    augmenter: Make, policy: Any, batch: Batch, caplog: pytest.LogCaptureFixture
+) -> None:
+    using = augmenter(policy(min_epochs=2.0))
+    for step in range(12):
+        using(*batch(step))
     (record,) = caplog.records
-    assert "more than total_steps=12 batches" in record.getMessage()
+    assert record.levelno == logging.WARNING
+    assert "left alone" in record.getMessage()
+    assert "it has 1.9 epochs, and the policy gains nothing in runs of fewer than 2.0" in (
+        record.getMessage()
+    )
+    assert set(using.magnitudes.values()) == {0.0}
 
 
 # What a call leaves unchanged

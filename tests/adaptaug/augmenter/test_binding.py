@@ -28,7 +28,7 @@ def tagged(tags: list[list[int]]) -> tuple[Tensor, Tensor]:
     ("modality", "changes", "message"),
     [
         ("text", {"vocabulary": None}, "vocabulary goes with sentences"),
-        ("text", {"vocabulary": ["a"]}, "vocabulary must be one that build_vocabulary makes, got "),
+        ("text", {"vocabulary": ["a"]}, "vocabulary must be .*, or a tokenizer, got "),
         ("text", {"ops": ("rotate", "labelwise")}, "some op must suit text data, got rotate, lab"),
         ("text", {"vocabulary": Vocabulary(("[PAD]", "[UNK]", "[MASK]", "a"))}, r"0\.\.3"),
         ("text", {"lexicon": "no-such-file"}, "no-such-file"),

@@ -40,6 +40,13 @@ IMAGES, LABELS = torch.zeros(4, 1, 8, 8), torch.arange(4)
             {"chosen": "nowhere"},
             r"an existing folder, a hub id or one of \['digits'\], got 'nowhere'",
         ),
+        ({"seed": "0"}, r"seed must be a whole number from 0 to .*, got '0'"),
+        ({"seed": 2**64}, r"seed must be a whole number from 0 to .*, got 184467"),
+        ({"seed": -1}, r"seed must be a whole number from 0 to .*, got -1"),
+        (
+            {"model": nn.Sequential(nn.Flatten(), nn.Linear(3, 10))},
+            r"must take a batch of shape \(1, 1, 8, 8\), as held_out has them, got RuntimeError",
+        ),
         ({"model": nn.Flatten(0)}, r"must return logits \(B, K\).*got \(64,\)"),
     ],
 )

@@ -100,7 +100,7 @@ def test_decision_steps_equal_those_of_a_task(
 ) -> None:
     board = Notes()
     using = augmenter(policy(**rhythm), decisions=overridden, board=board)
-    for step in range(14):
+    for step in range(12):
         using(*batch(step))
     decided = [step for name, *_, step in board.written if name == "magnitudes"]
     assert decided == [0, *expected[:-1]]

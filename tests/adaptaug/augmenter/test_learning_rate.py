@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from adaptaug.augmenter.learning_rate import LearningRate, PeakFraction
+from adaptaug.augmenter.learning_rate import LearningRate, PeakFraction, optimizer_of
 from adaptaug.errors import AdaptAugError
 
 schedules = torch.optim.lr_scheduler
@@ -62,9 +62,27 @@ def test_number_is_refused() -> None:
         PeakFraction(source)
 
 
+@pytest.mark.parametrize("rate", [None, "high", float("nan")])
+def test_a_function_that_returns_no_number_is_refused(rate: Any) -> None:
+    with pytest.raises(AdaptAugError, match="must return a fraction of its peak, got"):
+        PeakFraction(lambda: rate).at(0.5)
+
+
 def test_observation_has_the_fraction(
     augmenter: Callable[..., Any], watch: Any, batch: Callable[..., Any]
 ) -> None:
     watched = watch()
     augmenter(watched, learning_rate=lambda: 0.3)(*batch(0))
     assert watched.seen[0].feature("learning_rate") == pytest.approx(0.3)
+
+
+def test_a_scheduler_stands_for_its_optimizer() -> None:
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    cosine = schedules.CosineAnnealingLR(optimizer, 8)
+    fraction = PeakFraction(cosine)
+    for _ in range(4):
+        optimizer.step()
+        cosine.step()
+    assert fraction.at(0.0) == pytest.approx(0.5)
+    assert optimizer_of(cosine) is optimizer_of(optimizer) is optimizer
+    assert optimizer_of(lambda: 0.5) is optimizer_of(None) is None

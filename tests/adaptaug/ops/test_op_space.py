@@ -218,11 +218,11 @@ def test_token_ops_are_applied_in_the_spaces_order():
     result, targets = _space().apply(IDS, classes, [1.0] * 4, _generator())
     assert targets is classes
     generator = _generator()
-    expected = IDS
+    expected, tables = IDS, TokenTables(70, None, None, None)
     for name in ("deletion", "masking"):
         op = ops_for("text")[name]
         amount = draw(op, 1.0, 10, generator)
-        expected, _ = op.function(expected, None, amount, generator, None)
+        expected, _ = op.function(expected, None, amount, generator, tables)
     assert torch.equal(result, expected)
 
 

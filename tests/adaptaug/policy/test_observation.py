@@ -264,27 +264,6 @@ def test_features_are_found_by_name() -> None:
         seen.feature("loss")
 
 
-def test_probe_of_an_op_that_does_nothing_is_exactly_0() -> None:
-    seen = observer().observe(Brightness(), MIDDLE)
-    assert op_features(seen, 0)["probe_loss"] == 0
-    assert op_features(seen, 0)["probe_accuracy"] == 0
-    # and so is that of any op, on a child whose logits are constant
-    assert observer().observe(Uniform(2), MIDDLE).ops[:, :3].tolist() == [[0, 0, 0]] * 3
-
-
-def test_nothing_is_probed_if_no_op_applies() -> None:
-    seen = observer(ops=("hue",)).observe(Brightness(), MIDDLE)
-    assert op_features(seen, 0)["probe_loss"] == op_features(seen, 0)["applies"] == 0
-
-
-def test_probe_draws_the_same_every_time() -> None:
-    watching, model = observer(), Brightness()
-    first, second = watching.observe(model, MIDDLE), watching.observe(model, MIDDLE)
-    assert op_features(first, 2)["probe_loss"] == op_features(second, 2)["probe_loss"] != 0
-    torch.rand(5)
-    assert np.array_equal(first.flat(), observer().observe(model, MIDDLE).flat())
-
-
 def test_last_and_mean_magnitudes_match_hand_computation() -> None:
     watching, model = observer(), Brightness()
     fresh = watching.observe(model, MIDDLE)
