@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
-from adaptaug.augmenter.batch_check import as_tensor
+from adaptaug.augmenter.batch_check import as_tensor, check_pixels
 from adaptaug.augmenter.checks import (
     check_counts,
     check_device,
@@ -34,6 +34,7 @@ from adaptaug.augmenter.targets import soften
 from adaptaug.controllers import Controller
 from adaptaug.data.batches import hard, to_float
 from adaptaug.data.examples import Examples
+from adaptaug.data.from_user import to_examples
 from adaptaug.data.lexicon import Lexicon
 from adaptaug.data.vocabulary import Vocabulary
 from adaptaug.errors import AdaptAugError
@@ -164,7 +165,7 @@ class Augmenter:
             train = self._examples(train, "train")
         self._names, self._controller = chosen.op_space.names, type(chosen.controller).__name__
         self._given_seed = seed
-        self._seed = torch.initial_seed() % 2**31 if seed is None else seed
+        self._seed = torch.initial_seed() % 2**31 if seed is None else int(seed)
         self._set_up = partial(
             set_up, pilot=chosen, model=model, norm=self._norm, notices=self._notices, rate=rate,
             validate=held_out is not None, encodings=self._encodings, lexicon=lexicon, train=train,
@@ -362,8 +363,10 @@ class Augmenter:
     def _begun(self, inputs: Tensor, targets: Tensor, place: str) -> Setup:
         """Prepares the run from its first batch, and continues a loaded state if there is one."""
         check_device(inputs, self._device, place)
+        if inputs.ndim == 4:
+            check_pixels(inputs, place)
         first = inputs, hard(targets)
-        examples = Examples(*first) if self._encodings else own_examples(first, place, None)
+        examples = Examples(*first) if self._encodings else to_examples(first, place)
         setup = self._made(examples, place)
         if self._loaded is not None:
             restore(setup, self._loaded)

@@ -50,9 +50,11 @@ def own_examples(data: HeldOut, place: str, norm: Normalisation | None) -> Examp
         data = _pixels(inputs, place, norm), targets
     examples = to_examples(data, place)
     known = examples.targets != IGNORED
-    if examples.targets.ndim == 1 and known.any() and not known.all():
-        return examples[known]
-    return examples
+    if examples.targets.ndim > 1 or known.all():
+        return examples
+    if not known.any():
+        raise AdaptAugError(f"some example must have a label, got {IGNORED} for all in {place}")
+    return examples[known]
 
 
 def _values(part: Tensor | np.ndarray, what: str, place: str) -> Tensor:

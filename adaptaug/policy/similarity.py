@@ -2,8 +2,8 @@
 
 Similarities are cosines in [-1, 1], and so are blind to length: of an image's contrast, of a
 sentence. Images are compared by what a small convolutional network sees first: the strength of
-edges in eight directions, pooled (histograms of oriented gradients, Dalal and Triggs, 2005),
-pixels at low resolution, and colours without brightness. Sentences are compared by hashed words and
+edges in eight directions, pooled (histograms of oriented gradients, Dalal and Triggs, 2005), pixels
+at low resolution, and colours less their brightness. Sentences are compared by hashed words and
 pairs of words, weighted by how rare they are (the hashing trick, Weinberger et al., 2009); tokens
 by their window of three words.
 """
@@ -102,7 +102,7 @@ def _image_features(clean: Tensor) -> Features:
     def features(images: Tensor) -> Tensor:
         centred = [part(images) - mean for part, mean in zip(parts, means, strict=True)]
         joined: Tensor = torch.cat([functional.normalize(part) for part in centred], 1)
-        return joined / len(parts) ** 0.5
+        return joined / math.sqrt(len(parts))
 
     return features
 
