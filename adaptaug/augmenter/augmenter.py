@@ -163,8 +163,12 @@ class Augmenter:
         self._encodings = encodings(vocabulary)
         if train is not None and (self._norm is not None or self._encodings is not None):
             train = self._examples(train, "train")
-        self._names, self._controller = chosen.op_space.names, type(chosen.controller).__name__
-        self._given_seed = seed
+        self._names = chosen.op_space.names
+        self._rules = {  # what a state must have in common
+            "ops": list(self._names),
+            "controller": type(chosen.controller).__name__,
+            "uses_held_out": held_out is not None,
+        } | ({} if seed is None else {"seed": int(seed)})
         self._seed = torch.initial_seed() % 2**31 if seed is None else int(seed)
         self._set_up = partial(
             set_up, pilot=chosen, model=model, norm=self._norm, notices=self._notices, rate=rate,
@@ -297,23 +301,17 @@ class Augmenter:
 
     def state_dict(self) -> dict[str, Any]:
         """State of the run for a checkpoint, as tensors and plain data."""
-        setup = self._setup
-        if setup is None:
+        if self._setup is None:
             loaded = self._loaded or {}
             parts: dict[str, Any] = {name: loaded.get(name) for name in ("generator", "decisions")}
         else:
-            parts = {
-                "generator": setup.draws.get_state(),
-                "decisions": setup.decisions.state_dict(),
-            }
-        return {
-            "ops": list(self._names),
-            "controller": self._controller,
+            draws, decisions = self._setup.draws.get_state(), self._setup.decisions.state_dict()
+            parts = {"generator": draws, "decisions": decisions}
+        return self._rules | {
             "seed": self._seed,
             "total_steps": self._plan.told,
             "planned": self._plan.total,
             "n_train": self._plan.n_train,
-            "uses_held_out": self._held_out is not None,
             "batch_size": self._plan.batch_size,
             "step": self._step,
             **parts,
@@ -331,24 +329,17 @@ class Augmenter:
                 or seed, or to a run that has held-out data where this one has none, or the other
                 way round.
         """
-        rules: dict[str, object] = {
-            "ops": list(self._names),
-            "controller": self._controller,
-            "uses_held_out": self._held_out is not None,
-        }
-        if self._given_seed is not None:
-            rules["seed"] = self._given_seed
-        check_state(state, rules)
-        if state.get("seed", self._seed) != self._seed:
+        check_state(state, self._rules)
+        if state.get("seed") not in (None, self._seed):
             self._seed = state["seed"]
             if self._held_out is not None:
                 self._setup = self._made(self._held_out, "held_out")
-        self._step = resume(self._plan, state, self._notices)
         if self._held_out is not None and self._setup is not None:
             restore(self._setup, state)
         else:
             self._setup = None
             self._loaded = None if state["decisions"] is None else state
+        self._step = resume(self._plan, state, self._notices)
 
     def _examples(self, data: Any, place: str) -> Examples:
         """A user's examples; sentences of a tokenizer as codes."""

@@ -19,12 +19,15 @@ The first two are related to what Gontijo-Lopes et al. (2021) call affinity, but
 * All is cross-validated: examples are in ten folds, an op acts on one fold at a time, and neither
   neighbours nor training examples are of the same fold. So no output meets its own example or,
   if it was mixed, its partner.
-* Only outputs that differ from their example agree or not: a flip with probability one half is
-  judged by the flipped half. An op that changes nothing, or does not apply, keeps all labels.
+* An op that acts by chance always acts here: what it does to labels counts, not how often.
+* Outputs that equal their example are not asked. An op that changes nothing, or does not apply,
+  keeps all labels.
 * In tagging one token stands for each sentence, drawn such that all tags are about equally likely.
 """
 
-from dataclasses import dataclass
+import math
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +105,8 @@ def label_agreement(
         examples: labelled examples, at least one. Of more than `MAX_EXAMPLES`, some are drawn.
         num_classes: number of classes or tags, K.
         seed: seeds the draws; the same arguments give the same numbers.
-        magnitude: magnitude of each op, alone, in [0, 1].
+        magnitude: magnitude of each op, alone, in [0, 1]; any above 0 is 1 for one that acts by
+            chance.
 
     Raises:
         AdaptAugError: there is no example, a label is outside 0..K-1, or `OpSpace.apply` refuses
@@ -119,10 +123,13 @@ def label_agreement(
     if len(folds) < 2:
         return LabelAgreement(result, 0.0, 0.0)
     measure = _Measure(_rows(inputs, targets, num_classes, generator), len(folds))
-    for index in range(n_ops):
+    always = copy(op_space)
+    always.ops = tuple(replace(op, high=1.0) if op.chance else op for op in op_space.ops)
+    for index, op in enumerate(always.ops):
         generator.manual_seed(seed)  # what other ops there are makes no difference
-        chosen = [magnitude * (index == other) for other in range(n_ops)]
-        augmented = [op_space.apply(*fold, chosen, generator, num_classes) for fold in folds]
+        alone = [0.0] * n_ops
+        alone[index] = math.ceil(magnitude) if op.chance else magnitude
+        augmented = [always.apply(*fold, alone, generator, num_classes) for fold in folds]
         outputs, labels = (torch.cat(part) for part in zip(*augmented, strict=True))
         changed = (outputs != inputs).flatten(1).any(1)
         if measure.trust > 0 and changed.any():

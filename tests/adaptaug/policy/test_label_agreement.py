@@ -86,6 +86,14 @@ def test_ops_that_change_nothing_keep_all_labels() -> None:
     assert still.ops.tolist() == [NEUTRAL]
 
 
+def test_how_often_an_op_acts_makes_no_difference() -> None:
+    rarely, always = (
+        label_agreement(OpSpace(["vflip", "solarize"]), halves(), 2, seed=0, magnitude=m)
+        for m in (0.01, 1.0)
+    )
+    assert np.array_equal(rarely.ops, always.ops)
+
+
 def made(images: Tensor, labels: Tensor) -> Examples:
     return Examples((images * 255).byte(), labels)
 
