@@ -99,7 +99,7 @@ class EntityTask:
         return {**self.family.keeps, "synonym_outside": not breaks}
 
     def source(self, pool: int = POOL_ROWS, test: int = TEST_ROWS) -> Source:
-        """The data set: so many sentences in the pool, and at most so many in the test split."""
+        """The data set: `pool` sentences to train on, and at most `test` in the test split."""
         draws = generator(self.seed, "rows")
         rows = [self._row(draws) for _ in range(pool + 2 * test)]
         mentions = [self.family.rule(row, self.recipe) for row in rows]

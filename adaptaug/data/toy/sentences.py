@@ -103,7 +103,7 @@ class SentenceTask:
         return found if insertion is None else found | {"insertion": insertion}
 
     def source(self, pool: int = POOL_ROWS, test: int = TEST_ROWS) -> Source:
-        """The data set: so many sentences in the pool, and at most so many in the test split."""
+        """The data set: `pool` sentences to train on, and at most `test` in the test split."""
         draws = generator(self.seed, "rows")
         count, classes = pool + 2 * test, self.recipe.classes
         labels = draws.choice(classes, count, p=self._shares())

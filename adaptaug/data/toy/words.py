@@ -44,7 +44,7 @@ class Words:
             exponent: the word of rank r in its meaning, from 1 up, occurs in proportion to
                 r ** -exponent; 0 makes all equally frequent, 1 is Zipf's law.
             draws: draws the words.
-            names: the words of the first so many meanings begin with a capital.
+            names: words of the first `names` meanings begin with a capital.
         """
         counts = [fillers, *sizes]
         coined = _coined(sum(counts), draws)

@@ -8,14 +8,14 @@ from typing import Any
 import datasets
 import pytest
 import torch
-from datasets import ClassLabel, Features, List, Value
+from datasets import ClassLabel, List, Value
 from datasets import Image as ImageFeature
 from datasets.exceptions import DatasetNotFoundError
-from PIL import Image
 from sklearn.datasets import load_digits
 
 from adaptaug.data import from_tensors, hub, load, loading, preload
 from adaptaug.errors import AdaptAugError
+from tests.adaptaug.data.written import NER, picture, write, write_columns
 
 
 @pytest.fixture(autouse=True)
@@ -23,26 +23,6 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every test starts with no data set loaded."""
     monkeypatch.setattr(loading, "_loaded", {})
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-def write(
-    folder: Path,
-    images: list[Any],
-    labels: list[Any],
-    kind: Any = None,
-    column: str = "image",
-    label: str = "label",
-    part: str = "train",
-) -> None:
-    """Write one split of an image data set as a parquet file."""
-    folder.mkdir(exist_ok=True)
-    features = Features({column: ImageFeature(), label: kind or ClassLabel(names=["cat", "dog"])})
-    table = datasets.Dataset.from_dict({column: images, label: labels}, features=features)
-    table.to_parquet(str(folder / f"{part}.parquet"))
-
-
-def picture(value: int = 0, mode: str = "L", size: tuple[int, int] = (3, 2)) -> Image.Image:
-    return Image.new(mode, size, value)
 
 
 def test_digits_have_their_shape_range_and_balanced_classes() -> None:
@@ -145,15 +125,6 @@ def test_missing_label_column_is_refused_with_the_columns(tmp_path: Path) -> Non
         load(str(tmp_path / "d"))
 
 
-def write_columns(folder: Path, features: dict[str, Any] | None = None, **parts: Any) -> str:
-    """Write splits, each a dictionary of columns, as parquet files; the name to load them by."""
-    for part, columns in parts.items():
-        kinds = Features(features) if features else None
-        table = datasets.Dataset.from_dict(columns, features=kinds)
-        table.to_parquet(str(folder / f"{part}.parquet"))
-    return str(folder)
-
-
 @pytest.mark.parametrize("column", ["sentence", "text", "review"])
 def test_folder_of_texts_is_read(tmp_path: Path, column: str) -> None:
     rows = {column: ["A good one", "bad"], "label": [1, 0], "idx": [0, 1]}
@@ -162,9 +133,6 @@ def test_folder_of_texts_is_read(tmp_path: Path, column: str) -> None:
     assert source.vocabulary is not None
     assert set(source.vocabulary.words[3:]) == {"a", "good", "one", "bad"}
     assert source.train.targets.tolist() == [1, 0]
-
-
-NER = ClassLabel(names=["O", "B-X", "I-X"])
 
 
 @pytest.mark.parametrize("typed", [True, False])

@@ -11,12 +11,12 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from datasets import ClassLabel, Features, List, Value
-from datasets import Image as ImageFeature
+from datasets import ClassLabel, List, Value
 from PIL import ExifTags, Image
 
 from adaptaug.data import Source, load, loading
 from adaptaug.errors import AdaptAugError
+from tests.adaptaug.data.written import NER, picture, write, write_columns
 
 
 @pytest.fixture(autouse=True)
@@ -24,38 +24,6 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every test starts with no data set loaded."""
     monkeypatch.setattr(loading, "_loaded", {})
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-
-
-def write(
-    folder: Path,
-    images: list[Any],
-    labels: list[Any],
-    kind: Any = None,
-    column: str = "image",
-    label: str = "label",
-    part: str = "train",
-) -> None:
-    """Write one split of an image data set as a parquet file."""
-    folder.mkdir(exist_ok=True)
-    features = Features({column: ImageFeature(), label: kind or ClassLabel(names=["cat", "dog"])})
-    table = datasets.Dataset.from_dict({column: images, label: labels}, features=features)
-    table.to_parquet(str(folder / f"{part}.parquet"))
-
-
-def picture(value: int = 0, mode: str = "L", size: tuple[int, int] = (3, 2)) -> Image.Image:
-    return Image.new(mode, size, value)
-
-
-NER = ClassLabel(names=["O", "B-X", "I-X"])
-
-
-def write_columns(folder: Path, features: dict[str, Any] | None = None, **parts: Any) -> str:
-    """Write splits, each a dictionary of columns, as parquet files; the name to load them by."""
-    for part, columns in parts.items():
-        kinds = Features(features) if features else None
-        table = datasets.Dataset.from_dict(columns, features=kinds)
-        table.to_parquet(str(folder / f"{part}.parquet"))
-    return str(folder)
 
 
 def noise(seed: int, size: tuple[int, int] = (8, 8)) -> Image.Image:
