@@ -51,9 +51,9 @@ class Augmenter:
     """Augments the batches of one training run at magnitudes that a policy picks during the run.
 
     Call it on every batch before the step, and call `record` with loss and accuracy after the step.
-    A policy that reads losses of the model has it evaluated at each decision, in evaluation mode and
-    with the code of the search, on the first training examples and on the held-out data if there
-    are any. The model's mode and all random state are restored afterwards.
+    If the policy reads losses of the model, it is evaluated at each decision, in evaluation mode
+    and with the code of the search, on the first training examples and on the held-out data if
+    there are any. The model's mode and all random state are restored afterwards.
     """
 
     def __init__(
